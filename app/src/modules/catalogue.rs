@@ -1,0 +1,25 @@
+//! Who subscribes to what: the ports crates of all modules, compiled in or not, so that a lone producer knows its
+//! deliveries.
+
+use super::StartError;
+use bus_durable::Catalogue;
+use std::sync::Arc;
+
+pub(super) fn of_all_modules() -> Result<Arc<Catalogue>, StartError> {
+    let events = [
+        users_ports::EVENTS,
+        inventory_ports::EVENTS,
+        orders_ports::EVENTS,
+        payments_ports::EVENTS,
+        notifications_ports::EVENTS,
+    ];
+    let subscriptions = [
+        inventory_ports::SUBSCRIPTIONS,
+        orders_ports::SUBSCRIPTIONS,
+        payments_ports::SUBSCRIPTIONS,
+        notifications_ports::SUBSCRIPTIONS,
+    ];
+    Catalogue::new(events.concat(), subscriptions.concat())
+        .map(Arc::new)
+        .map_err(|error| StartError::Module { module: "bus", reason: error.to_string() })
+}

@@ -1,0 +1,36 @@
+//! The bus: ports written once, called the same way wherever they are served.
+//!
+//! A module declares its port with [`port!`] and hands its implementation to [`Bus::serve`] (in this
+//! process) or to [`Endpoints`] (for other processes). A caller holds the port's trait and cannot tell
+//! what stands behind it: every placement keeps the same semantics, listed in ARCHITECTURE.md.
+#![warn(missing_docs)]
+
+mod bulkhead;
+mod clock;
+mod context;
+mod endpoints;
+mod error;
+mod event;
+mod link;
+mod operations;
+mod policy;
+mod port;
+mod serve;
+
+pub use bulkhead::{Bulkhead, Permit};
+pub use clock::{Clock, Ids, Sources, SystemClock, Timestamp, V7Ids};
+pub use context::{Caller, Command, Context, Headers, Role, TraceContext, spawn, within};
+pub use endpoints::{Endpoints, Transport};
+pub use error::{BusError, ErrorKind, Incident, PortError};
+pub use event::{Delivery, Event, Message, OnDeadLetter, Receipt, Receive, Subscription};
+pub use link::{Bus, PortStatus};
+pub use operations::{DeadLetter, DeadLetterId, Operation, Operations, Outcome, Phase, SagaEntry, SagaView};
+pub use policy::{InvalidPolicy, Policies, Policy};
+pub use port::{CallKind, Exporter, Handler, Port, Request, RequestInfo};
+pub use serve::{Direct, Executor, Job, Served};
+
+#[doc(hidden)]
+pub mod __macro {
+    //! What the expansion of [`port!`](crate::port) names.
+    pub use async_trait::async_trait;
+}

@@ -1,0 +1,176 @@
+//! Every query that runs again and again uses an index, on both databases, whatever has piled up (F23).
+
+use crate::{
+    Catalogue, Database, DatabaseSettings, admin, inbox, outbox::binds, query::statement, relay, saga::store,
+};
+use bus::{BusError, OnDeadLetter, Sources, Timestamp};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, QueryTrait as _, Statement, Value};
+use std::sync::Arc;
+
+/// How many settled rows lie in every table.
+const PILE: i64 = 100_000;
+
+struct Migrator;
+
+#[sea_orm_migration::async_trait::async_trait]
+impl sea_orm_migration::MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+        vec![Box::new(migrations::durable::Migration)]
+    }
+}
+
+/// SQLite knows nothing of its tables unless it is told to look, and nobody tells it; PostgreSQL looks by itself.
+async fn piled(url: &str) -> Database {
+    let catalogue = Arc::new(Catalogue::default());
+    let opened = Database::open(DatabaseSettings::new("shop", url), catalogue, Sources::system()).await;
+    let database = opened.expect("opens");
+    database.migrate::<Migrator>().await.expect("migrates");
+    let id = match database.backend() {
+        DatabaseBackend::Postgres => "gen_random_uuid()",
+        _ => "randomblob(16)",
+    };
+    let rows = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PILE})");
+    // One in a thousand is still to be done.
+    let state = |settled: &str| format!("CASE WHEN i % 1000 = 0 THEN 'pending' ELSE '{settled}' END");
+    let (done, ended) = (state("done"), "CASE WHEN i % 1000 = 0 THEN 'running' ELSE 'completed' END");
+    for sql in [
+        format!(
+            "INSERT INTO outbox (id, name, source, key, sequence, at, data) {rows} \
+             SELECT {id}, 'shop.moved.v1', 'shop', 'key ' || (i % 5000), i, i, '{{}}' FROM n"
+        ),
+        format!(
+            "INSERT INTO outbox_delivery (position, subscription, module, state, at, key) {rows} \
+             SELECT i, 'post.moved', 'post', {done}, i, 'key' FROM n"
+        ),
+        format!(
+            "INSERT INTO inbox (message_id, subscription, name, source, key, sequence, at, data, state, due_at, received_at) \
+             {rows} SELECT {id}, 'shop.moved', 'shop.moved.v1', 'shop', 'key ' || (i % 5000), i, i, '{{}}', {done}, i, i FROM n"
+        ),
+        format!(
+            "INSERT INTO idempotency (id, fingerprint, outcome, at) {rows} SELECT 'key ' || i, '', '', i FROM n"
+        ),
+        format!(
+            "INSERT INTO saga (id, kind, key, state, phase, step, attempts, due_at, version, history, created_at, updated_at) \
+             {rows} SELECT {id}, 'shop.scripted', 'key ' || i, '', {ended}, 0, 0, i, 1, '[]', i, i FROM n"
+        ),
+        if database.backend() == DatabaseBackend::Postgres { "ANALYZE" } else { "SELECT 1" }.to_owned(),
+    ] {
+        let ran =
+            database.write(sql, |sql, tx| Box::pin(async move { tx.execute(sql, []).await.map(|_| ()) }));
+        let ran: Result<(), BusError> = ran.await;
+        ran.expect("piled");
+    }
+    database
+}
+
+/// The queries, and the index that each is to use first; on PostgreSQL any index will do.
+fn queries(backend: DatabaseBackend) -> Vec<(&'static str, &'static str, Statement)> {
+    let text = |sql: &str, values: Vec<Value>| statement(backend, sql, values);
+    let ready = |on| {
+        text(
+            &inbox::ready(backend, on),
+            vec!["shop.moved".into(), PILE.into(), "[\"key 7\"]".into(), 128_i64.into()],
+        )
+    };
+    let due =
+        |orphans| store::due_by(Timestamp::from_micros(PILE), "shop.scripted", orphans, 64).build(backend);
+    let wake = "UPDATE saga SET due_at = $1 WHERE key = $2 AND kind = $3 AND phase IN ('waiting', 'running')";
+    let mark = format!(
+        "UPDATE outbox_delivery SET state = $1, done_at = $2 WHERE subscription = $3 AND state = 'pending' \
+         AND position IN ({})",
+        binds(3, 2)
+    );
+    let handled = format!(
+        "UPDATE inbox SET state = 'done', done_at = $1 WHERE state = 'pending' AND position IN ({})",
+        binds(1, 2)
+    );
+    let renew = format!(
+        "UPDATE saga SET due_at = $1 WHERE phase IN ('running', 'unwinding') AND id IN ({})",
+        binds(1, 2)
+    );
+    let nil = || Value::from(uuid::Uuid::nil());
+    vec![
+        ("relay", "outbox_delivery_pending", text(relay::PENDING, vec!["post".into(), 256_i64.into()])),
+        (
+            "mark",
+            "outbox_delivery",
+            text(
+                &mark,
+                vec!["done".into(), 1_i64.into(), "post.moved".into(), 1000_i64.into(), 2000_i64.into()],
+            ),
+        ),
+        ("ready, block", "inbox_pending", ready(OnDeadLetter::Block)),
+        ("ready, skip", "inbox_pending", ready(OnDeadLetter::Skip)),
+        ("handled", "", text(&handled, vec![1_i64.into(), 1000_i64.into(), 2000_i64.into()])),
+        ("dead letters", "inbox_dead", text(admin::DEAD, vec![0_i64.into(), 50_i64.into()])),
+        (
+            "parked",
+            "outbox_delivery_parked",
+            text(admin::PARKED, vec![0_i64.into(), "".into(), 50_i64.into()]),
+        ),
+        ("lag of the outbox", "outbox_delivery_oldest", text(admin::OLDEST[0], vec![])),
+        ("lag of the inbox", "inbox_oldest", text(admin::OLDEST[1], vec![])),
+        ("sweep of the outbox", "outbox_at", text(admin::SETTLED[0], vec![1000_i64.into(), 500_i64.into()])),
+        (
+            "sweep of the inbox",
+            "inbox_settled",
+            text(admin::SETTLED[1], vec![1000_i64.into(), 500_i64.into()]),
+        ),
+        (
+            "sweep of the keys",
+            "idempotency_at",
+            text(admin::SETTLED[2], vec![1000_i64.into(), 500_i64.into()]),
+        ),
+        ("due sagas", "saga_due", due(false)),
+        ("orphans", "saga_phase", due(true)),
+        ("wake", "saga_key", text(wake, vec![1_i64.into(), "key 7".into(), "shop.scripted".into()])),
+        ("renew", "saga", text(&renew, vec![1_i64.into(), nil(), nil()])),
+    ]
+}
+
+async fn plan(database: &Database, query: Statement) -> String {
+    let backend = query.db_backend;
+    let (explain, column) = match backend {
+        DatabaseBackend::Postgres => ("EXPLAIN", "QUERY PLAN"),
+        _ => ("EXPLAIN QUERY PLAN", "detail"),
+    };
+    let values = query.values.map(|values| values.0).unwrap_or_default();
+    let explain = statement(backend, &format!("{explain} {}", query.sql), values);
+    let rows = database.reader().connection().query_all_raw(explain).await.expect("explains");
+    let lines = rows.iter().map(|row| row.try_get::<String>("", column).expect("a line"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+async fn every_query_uses_an_index(url: &str) {
+    let database = piled(url).await;
+    let mut without = Vec::new();
+    for (name, index, query) in queries(database.backend()) {
+        let plan = plan(&database, query).await;
+        let walks = |line: &str| match database.backend() {
+            DatabaseBackend::Postgres => line.contains("Seq Scan on"),
+            // A walk through a partial index is a walk through what is still to be done.
+            _ => line.starts_with("SCAN") && !line.contains("USING") && !line.contains("json_each"),
+        };
+        let is_named = database.backend() == DatabaseBackend::Postgres || plan.contains(index);
+        if plan.lines().any(walks) || !is_named {
+            without.push(format!("{name}, which should use {index}:\n{plan}"));
+        }
+    }
+    assert!(without.is_empty(), "{}", without.join("\n\n"));
+    database.close().await;
+}
+
+/// F23: with 100,000 settled rows in every table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_query_uses_an_index_on_sqlite() {
+    let directory = tempfile::tempdir().expect("a directory");
+    every_query_uses_an_index(&format!("sqlite://{}", directory.path().join("rows.db").display())).await;
+}
+
+/// F23.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn every_query_uses_an_index_on_postgres() {
+    let (url, _keep) = bus_testkit::postgres::fresh_postgres("plans").await;
+    every_query_uses_an_index(&url).await;
+}

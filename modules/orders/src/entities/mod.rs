@@ -1,0 +1,4 @@
+//! The tables.
+
+pub(crate) mod order;
+pub(crate) mod order_event;

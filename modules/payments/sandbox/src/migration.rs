@@ -1,0 +1,18 @@
+//! The provider's schema, with a history table of its own.
+
+mod m20260101_000001_charges;
+
+use sea_orm_migration::prelude::*;
+
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20260101_000001_charges::Migration)]
+    }
+
+    fn migration_table_name() -> DynIden {
+        "sandbox_migrations".into_iden()
+    }
+}

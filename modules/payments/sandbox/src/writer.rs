@@ -1,0 +1,264 @@
+//! The one task that writes. What queued up while the last commit ran goes into the next, together.
+//!
+//! The transaction lives in this task, never in a caller's future: a caller that gives up undoes nothing.
+
+use crate::{
+    books::{Moment, Verdict},
+    charge::{ChargeOutcome, Task},
+    database::Connections,
+    delivery::{CLAIM, LEASE, Letter, Postbox, Receipt},
+    entities::webhooks,
+    error::SandboxError,
+    service::{Sources, Underway, detach},
+    store::{self, WriteError},
+};
+use sea_orm::{DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+
+const BATCH: usize = 128;
+const ATTEMPTS: u32 = 3;
+
+pub(crate) enum Message {
+    Work(Work),
+    /// Takes due webhooks from the database.
+    Claim(oneshot::Sender<Vec<Letter>>),
+    /// There are receipts to write, and perhaps nothing else.
+    Settle,
+    Close,
+}
+
+pub(crate) struct Work {
+    pub(crate) task: Task,
+    pub(crate) waited: bool,
+    pub(crate) reply: oneshot::Sender<Result<Reply, SandboxError>>,
+    /// Held until the work is done, whoever still waits for it.
+    pub(crate) underway: Option<Underway>,
+}
+
+pub(crate) enum Reply {
+    Outcome(ChargeOutcome),
+    Silence,
+}
+
+pub(crate) struct Writer {
+    pub(crate) connections: Connections,
+    pub(crate) messages: mpsc::Receiver<Message>,
+    pub(crate) back: mpsc::WeakSender<Message>,
+    pub(crate) postbox: Arc<Postbox>,
+    pub(crate) sources: Sources,
+    pub(crate) public_url: String,
+    pub(crate) last_at: i64,
+}
+
+/// What one transaction did.
+struct Written {
+    verdicts: Vec<Verdict>,
+    letters: Vec<Letter>,
+    claimed: Vec<Letter>,
+}
+
+/// How far a transaction came.
+enum Broken {
+    /// It did not begin: the database is busy or away, and no item is to blame.
+    Begin(DbErr),
+    Inside(WriteError),
+}
+
+impl Writer {
+    pub(crate) async fn run(mut self) {
+        // After a close the channel still holds what was sent before it.
+        while let Some(first) = self.messages.recv().await {
+            // Callers that the last commit woke get their turn to queue up first.
+            tokio::task::yield_now().await;
+            let (mut works, mut claims) = (Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Work(work) => works.push(work),
+                    Message::Claim(reply) => claims.push(reply),
+                    Message::Settle => {}
+                    Message::Close => self.messages.close(),
+                }
+                next = if works.len() < BATCH { self.messages.try_recv().ok() } else { None };
+            }
+            self.carry_out(works, claims.pop(), BATCH).await;
+        }
+        self.carry_out(Vec::new(), None, usize::MAX).await;
+    }
+
+    async fn carry_out(
+        &mut self,
+        works: Vec<Work>,
+        claim: Option<oneshot::Sender<Vec<Letter>>>,
+        receipts: usize,
+    ) {
+        let receipts = self.postbox.take_receipts(receipts);
+        if works.is_empty() && receipts.is_empty() && claim.is_none() {
+            return;
+        }
+        let mut written = self.attempt(&works, &receipts, claim.is_some()).await;
+        if matches!(written, Err(Broken::Begin(_))) {
+            written = self.attempt(&works, &receipts, claim.is_some()).await;
+        }
+        match written {
+            Ok(written) => {
+                if let Some(claim) = claim {
+                    // Where nobody listens any more the leases lapse.
+                    let _ = claim.send(written.claimed);
+                }
+                self.answer(works, written.verdicts, written.letters);
+            }
+            Err(Broken::Begin(error)) => {
+                self.postbox.put_back(receipts);
+                fail(works, &error.into());
+            }
+            Err(Broken::Inside(error)) => {
+                tracing::warn!(%error, items = works.len(), "sandbox: a batch failed; its items run one by one");
+                self.postbox.put_back(receipts);
+                self.one_by_one(works).await;
+            }
+        }
+    }
+
+    /// One bad item must not take its neighbours down. Running an item again is safe: if it was carried out
+    /// after all, its key is found.
+    async fn one_by_one(&mut self, works: Vec<Work>) {
+        let mut works = works.into_iter();
+        while let Some(work) = works.next() {
+            let one = [work];
+            let mut attempt = 1;
+            let written = loop {
+                match self.attempt(&one, &[], false).await {
+                    Err(Broken::Inside(_)) if attempt < ATTEMPTS => {
+                        tokio::time::sleep(Duration::from_millis(10) * attempt).await;
+                        attempt += 1;
+                    }
+                    written => break written,
+                }
+            };
+            let [work] = one;
+            match written {
+                Ok(written) => self.answer(vec![work], written.verdicts, written.letters),
+                Err(Broken::Inside(WriteError::Outrun)) => fail(vec![work], &SandboxError::InProgress),
+                Err(Broken::Inside(WriteError::Database(error))) => fail(vec![work], &error.into()),
+                Err(Broken::Begin(error)) => {
+                    let error = error.into();
+                    fail(vec![work], &error);
+                    return fail(works.collect(), &error);
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        works: &[Work],
+        receipts: &[Receipt],
+        claim: bool,
+    ) -> Result<Written, Broken> {
+        // SQLite fails a deferred transaction that becomes a writer at once, whatever the busy time-out.
+        let immediate = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let tx = self.connections.writer.begin_with_options(immediate).await.map_err(Broken::Begin)?;
+        match self.inside(&tx, works, receipts, claim).await {
+            Ok(written) => {
+                tx.commit().await.map_err(|error| Broken::Inside(error.into()))?;
+                Ok(written)
+            }
+            Err(error) => {
+                // PostgreSQL would answer a COMMIT after an error with success.
+                if let Err(error) = tx.rollback().await {
+                    tracing::warn!(%error, "sandbox: a rollback failed");
+                }
+                Err(Broken::Inside(error))
+            }
+        }
+    }
+
+    async fn inside(
+        &mut self,
+        tx: &DatabaseTransaction,
+        works: &[Work],
+        receipts: &[Receipt],
+        claim: bool,
+    ) -> Result<Written, WriteError> {
+        let keys = works.iter().filter_map(|work| work.task.key()).collect();
+        let charges = works.iter().filter_map(|work| work.task.charge()).collect();
+        let mut books = store::load(tx, keys, charges).await?;
+        let mut verdicts = Vec::with_capacity(works.len());
+        for work in works {
+            let moment = Moment {
+                at: self.tick(),
+                id: (self.sources.next_id)(),
+                charge: &*self.sources.next_id,
+                public_url: &self.public_url,
+                waited: work.waited,
+            };
+            verdicts.push(books.decide(&work.task, &moment));
+        }
+        let mut changes = books.into_changes();
+        let mut letters = Vec::new();
+        if self.postbox.accepts(changes.webhooks.len()) {
+            // Handed over after the commit without another read; the lease covers a crash in between.
+            for row in &mut changes.webhooks {
+                row.due_at += LEASE.as_micros() as i64;
+                letters.push(letter(row.clone(), row.due_at));
+            }
+        }
+        store::save(tx, changes).await?;
+        store::settle(tx, receipts).await?;
+        let mut claimed = Vec::new();
+        if claim {
+            let now = self.tick();
+            let lease_until = now + LEASE.as_micros() as i64;
+            let rows = store::claim(tx, now, lease_until, CLAIM as u64).await?;
+            claimed = rows.into_iter().map(|row| letter(row, lease_until)).collect();
+        }
+        Ok(Written { verdicts, letters, claimed })
+    }
+
+    fn answer(&self, works: Vec<Work>, verdicts: Vec<Verdict>, letters: Vec<Letter>) {
+        for (mut work, verdict) in works.into_iter().zip(verdicts) {
+            let reply = match verdict {
+                Verdict::Outcome(outcome) => Ok(Reply::Outcome(outcome)),
+                Verdict::Silence => Ok(Reply::Silence),
+                Verdict::Refused(error) => Err(error),
+                Verdict::Later(wait) => {
+                    if let Some(back) = self.back.upgrade() {
+                        detach(async move {
+                            tokio::time::sleep(wait).await;
+                            work.waited = true;
+                            // Closed meanwhile: the caller sees its reply dropped.
+                            let _ = back.send(Message::Work(work)).await;
+                        });
+                    }
+                    continue;
+                }
+            };
+            // Done before it is known to be done: whoever looks the key up finds the row.
+            work.underway = None;
+            // A caller that gave up is no reason to undo anything.
+            let _ = work.reply.send(reply);
+        }
+        self.postbox.hand_over(letters);
+    }
+
+    /// The time, never twice the same, so that the ledger's order is the order of events.
+    fn tick(&mut self) -> i64 {
+        self.last_at = (self.sources.now_micros)().max(self.last_at + 1);
+        self.last_at
+    }
+}
+
+fn letter(row: webhooks::Model, lease_until: i64) -> Letter {
+    Letter { id: row.id, body: row.body, attempts: row.attempts, lease_until }
+}
+
+fn fail(works: Vec<Work>, error: &SandboxError) {
+    for work in works {
+        let _ = work.reply.send(Err(error.clone()));
+    }
+}

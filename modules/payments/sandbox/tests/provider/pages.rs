@@ -1,0 +1,122 @@
+//! The challenge page, as a browser without scripts sees it.
+
+use crate::support::*;
+use actix_web::{
+    App,
+    http::{StatusCode, header},
+    test,
+};
+use sandbox::{AuthorizeCharge, ChargeStatus, Sandbox, SandboxError};
+use std::sync::Arc;
+use uuid::Uuid;
+
+struct Seen {
+    status: StatusCode,
+    headers: header::HeaderMap,
+    text: String,
+}
+
+async fn browse(sandbox: &Sandbox, request: test::TestRequest) -> Seen {
+    let app = test::init_service(App::new().configure(sandbox::configure(sandbox.clone()))).await;
+    let response = test::call_service(&app, request.to_request()).await;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = String::from_utf8(test::read_body(response).await.to_vec()).expect("UTF-8");
+    Seen { status, headers, text }
+}
+
+async fn challenge(sandbox: &Sandbox, key: &str) -> (Uuid, String) {
+    let outcome = sandbox
+        .authorize(AuthorizeCharge { reference: "<b>\"&'".into(), ..authorize(key, 1999, "tok_3ds") })
+        .await
+        .expect("an outcome");
+    let ChargeStatus::RequiresAction { url } = outcome.status else { panic!("{:?}", outcome.status) };
+    (outcome.charge, url.strip_prefix("http://shop.test").expect("the public URL").to_owned())
+}
+
+on_both! {
+    async fn an_approved_challenge_authorizes(fixture: &Fixture) {
+        let sandbox = fixture.open().await;
+        let sink = Arc::new(Sink::default());
+        let _delivering = Delivering::start(&sandbox, &sink);
+        let (charge, path) = challenge(&sandbox, "a").await;
+        let early = sandbox.capture(capture("early", charge, 1999)).await.expect("an outcome");
+        assert_eq!(early.status, declined("not_authorized"));
+        for _ in 0..2 {
+            let answer = test::TestRequest::post().uri(&format!("{path}/approve"));
+            let seen = browse(&sandbox, answer).await;
+            assert_eq!(seen.status, StatusCode::SEE_OTHER);
+            assert_eq!(seen.headers.get(header::LOCATION).expect("a place"), format!("../{charge}").as_str());
+        }
+        let page = browse(&sandbox, test::TestRequest::get().uri(&path)).await;
+        assert!(page.text.contains("You approved") && !page.text.contains("<form"));
+        // Both ways of asking say what became of it.
+        assert_eq!(sandbox.lookup("a").await.expect("reads").expect("known").status, ChargeStatus::Authorized);
+        let request = AuthorizeCharge { reference: "<b>\"&'".into(), ..authorize("a", 1999, "tok_3ds") };
+        assert_eq!(sandbox.authorize(request).await.expect("an outcome").status, ChargeStatus::Authorized);
+        let captured = sandbox.capture(capture("c", charge, 1999)).await.expect("an outcome");
+        assert_eq!(captured.status, ChargeStatus::Captured);
+        eventually("both webhooks", async || (sink.words().len() == 2).then_some(())).await;
+        assert_eq!(sink.words(), ["charge.authorized", "charge.captured"]);
+        assert_eq!(sink.bodies()[0]["idempotency_key"], "a");
+        sandbox.close().await;
+    }
+
+    async fn an_abandoned_challenge_is_declined(fixture: &Fixture) {
+        let sandbox = fixture.open().await;
+        let sink = Arc::new(Sink::default());
+        let _delivering = Delivering::start(&sandbox, &sink);
+        let (charge, path) = challenge(&sandbox, "a").await;
+        browse(&sandbox, test::TestRequest::post().uri(&format!("{path}/abandon"))).await;
+        // Too late.
+        browse(&sandbox, test::TestRequest::post().uri(&format!("{path}/approve"))).await;
+        let found = sandbox.lookup("a").await.expect("reads").expect("known");
+        assert_eq!((found.charge, found.status), (charge, declined("authentication_abandoned")));
+        eventually("the webhook", async || (sink.words().len() == 1).then_some(())).await;
+        assert_eq!(sink.bodies()[0]["code"], "authentication_abandoned");
+        assert_eq!(
+            ledger(&sandbox, "<b>\"&'").await,
+            ["authorize requires_action 1999", "authorize declined 1999"]
+        );
+        sandbox.close().await;
+    }
+
+    /// F7: an order that expired while its buyer was away must not be paid for later.
+    async fn a_voided_challenge_can_no_longer_be_approved(fixture: &Fixture) {
+        let sandbox = fixture.open().await;
+        let (charge, path) = challenge(&sandbox, "a").await;
+        assert_eq!(sandbox.void(void("v", charge)).await.expect("an outcome").status, ChargeStatus::Voided);
+        browse(&sandbox, test::TestRequest::post().uri(&format!("{path}/approve"))).await;
+        let page = browse(&sandbox, test::TestRequest::get().uri(&path)).await;
+        assert!(page.text.contains("called off"));
+        assert_eq!(sandbox.lookup("a").await.expect("reads").expect("known").status, declined("voided"));
+        let refused = sandbox.capture(capture("c", charge, 1999)).await.expect("an outcome");
+        assert_eq!(refused.status, declined("already_voided"));
+        sandbox.close().await;
+    }
+
+    async fn the_page_is_escaped_and_needs_no_script(fixture: &Fixture) {
+        let sandbox = fixture.open().await;
+        let (charge, path) = challenge(&sandbox, "a").await;
+        let page = browse(&sandbox, test::TestRequest::get().uri(&path)).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text.contains("&lt;b&gt;&quot;&amp;&#39;") && !page.text.contains("<b>"));
+        assert!(page.text.contains("19.99 EUR"));
+        assert!(page.text.contains(&format!("<form method=\"post\" action=\"{charge}/approve\">")));
+        assert!(page.text.contains(&format!("<form method=\"post\" action=\"{charge}/abandon\">")));
+        assert!(!page.text.contains("<script") && !page.text.contains(" on"), "{}", page.text);
+        let policy = page.headers.get(header::CONTENT_SECURITY_POLICY).expect("a policy").to_str().expect("text");
+        assert!(policy.contains("default-src 'none'") && policy.contains("form-action 'self'"));
+        assert!(!policy.contains("unsafe"));
+
+        for path in ["/sandbox/challenges/nothing", "/sandbox/challenges/00000000-0000-0000-0000-000000000001"] {
+            assert_eq!(browse(&sandbox, test::TestRequest::get().uri(path)).await.status, StatusCode::NOT_FOUND);
+            let approve = test::TestRequest::post().uri(&format!("{path}/approve"));
+            assert_eq!(browse(&sandbox, approve).await.status, StatusCode::NOT_FOUND);
+        }
+        // A page is no way to change anything by a link.
+        let by_link = test::TestRequest::get().uri(&format!("{path}/approve"));
+        assert_eq!(browse(&sandbox, by_link).await.status, StatusCode::NOT_FOUND);
+        assert!(!matches!(sandbox.lookup("a").await, Err(SandboxError::InProgress)));
+        sandbox.close().await;
+    }
+}

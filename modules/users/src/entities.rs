@@ -1,0 +1,3 @@
+//! The rows that are read whole.
+
+pub(crate) mod account;

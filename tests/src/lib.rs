@@ -1,0 +1,7 @@
+//! What the suites of the whole share.
+
+pub mod architecture;
+pub mod http;
+pub mod process;
+pub mod shop;
+pub mod world;
