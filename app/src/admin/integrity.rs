@@ -158,9 +158,7 @@ async fn of_messages(desk: &Desk, extent: Extent) -> Vec<Check> {
             }
         }
         checks.push(Check::found("messages are delivered and handled in time", &late));
-        for phase in [Phase::Running, Phase::Unwinding] {
-            stuck.extend(overdue(desk, phase).await);
-        }
+        stuck.extend(overdue(desk).await);
         checks.push(Check::found("no saga is left alone", &stuck));
     }
     checks.push(Check::found("no message is a dead letter", &dead));
@@ -168,12 +166,11 @@ async fn of_messages(desk: &Desk, extent: Extent) -> Vec<Check> {
 }
 
 /// Sagas whose time came long ago.
-async fn overdue(desk: &Desk, phase: Phase) -> Vec<String> {
+async fn overdue(desk: &Desk) -> Vec<String> {
     let by = desk.sources.now().before(OVERDUE);
     let mut found = Vec::new();
-    for (module, answer) in
-        ask_all(desk, &Operation::Sagas { phase: Some(phase), before: None, limit: 500 }).await
-    {
+    let phases = vec![Phase::Running, Phase::Unwinding];
+    for (module, answer) in ask_all(desk, &Operation::Sagas { phases, before: None, limit: 500 }).await {
         // A module that did not answer is named with the checks above.
         if let Ok(Outcome::Sagas(sagas)) = answer {
             let late = sagas.into_iter().filter(|saga| saga.due_at < by);

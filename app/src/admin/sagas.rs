@@ -6,7 +6,7 @@ use bus::{BusError, Operation, Outcome, Phase, SagaEntry, SagaView, Timestamp};
 use edge::{Admin, List, MaybeJson, Path, Problem, Reply};
 use futures::future::join_all;
 use kernel::{Cursor, Page};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -14,9 +14,17 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
-    /// `running`, `waiting`, `unwinding`, `completed`, `compensated` or `needs_attention`.
-    #[param(value_type = Option<String>)]
-    state: Option<Phase>,
+    /// Only those in one of these, separated by commas: `running`, `waiting`, `unwinding`, `completed`, `compensated`,
+    /// `needs_attention`. Several are read at one moment, so that none hides by changing from one to another.
+    #[serde(default, deserialize_with = "phases")]
+    #[param(value_type = Option<String>, example = "running,waiting,unwinding")]
+    state: Vec<Phase>,
+}
+
+fn phases<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Phase>, D::Error> {
+    let names = String::deserialize(from)?;
+    let phase = |name| Phase::from_name(name).ok_or_else(|| D::Error::custom(format!("no state {name:?}")));
+    names.split(',').map(phase).collect()
 }
 
 /// Work over several modules that ends well or is undone.
@@ -94,7 +102,7 @@ pub(crate) async fn list(
         Some(cursor) => Some(cursor.key().map_err(|_| super::invalid_cursor())?),
         None => None,
     };
-    let operation = Operation::Sagas { phase: filter.state, before, limit: page.limit.probe() };
+    let operation = Operation::Sagas { phases: filter.state, before, limit: page.limit.probe() };
     let (mut sagas, mut unavailable) = (Vec::new(), Vec::new());
     for (module, answer) in ask_all(&desk, &operation).await {
         match answer {

@@ -94,11 +94,9 @@ async fn settle(desk: &Desk) {
             let quiet =
                 matches!(lag, Ok(Outcome::Lag { outbox, inbox }) if outbox.is_zero() && inbox.is_zero());
             busy |= !quiet;
-            for phase in [Phase::Running, Phase::Unwinding] {
-                let open = Operation::Sagas { phase: Some(phase), before: None, limit: 1 };
-                let open = desk.bus.operate(&module, open).await;
-                busy |= !matches!(open, Ok(Outcome::Sagas(open)) if open.is_empty());
-            }
+            let phases = vec![Phase::Running, Phase::Unwinding];
+            let open = desk.bus.operate(&module, Operation::Sagas { phases, before: None, limit: 1 }).await;
+            busy |= !matches!(open, Ok(Outcome::Sagas(open)) if open.is_empty());
         }
         if !busy {
             return;

@@ -5,8 +5,11 @@ use actix_web::{
     get,
     web::{Data, ServiceConfig},
 };
+use bus::{Bus, Operation, Outcome};
 use edge::{Admin, Listing, Reply};
+use futures::future::join_all;
 use serde::Serialize;
+use std::{collections::BTreeMap, time::Duration};
 use utoipa::ToSchema;
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
@@ -30,9 +33,28 @@ pub(crate) struct Module {
     waiting: usize,
     /// How many may run at once.
     concurrency: usize,
+    /// The age of its oldest event that somebody has not got yet, in milliseconds; null where the module did not say.
+    outbox_lag_ms: Option<u64>,
+    /// The age of its oldest event that it has got and not handled yet, in milliseconds.
+    inbox_lag_ms: Option<u64>,
 }
 
-/// The modules: placement, transport, calls in flight.
+/// How far behind each module is, of those that say so.
+async fn lags(bus: &Bus) -> BTreeMap<String, (Duration, Duration)> {
+    let asked = bus.operated().into_iter().map(|module| async move {
+        match bus.operate(&module, Operation::Lag).await {
+            Ok(Outcome::Lag { outbox, inbox }) => Some((module, (outbox, inbox))),
+            _ => None,
+        }
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
+/// The modules: placement, transport, calls in flight, how far behind.
 #[utoipa::path(
     tag = "operations",
     security(("bearer" = [])),
@@ -45,8 +67,11 @@ pub(crate) struct Module {
 #[get("/api/v1/admin/modules")]
 pub(crate) async fn modules(_admin: Admin, shared: Data<Shared>) -> Reply {
     let states = shared.readiness.modules();
+    let lags = lags(&shared.bus).await;
     let data = shared.bus.status().into_iter().map(|port| Module {
         state: states.iter().find(|state| state.module == port.port).map(|state| state.state),
+        outbox_lag_ms: lags.get(&*port.port).map(|lag| millis(lag.0)),
+        inbox_lag_ms: lags.get(&*port.port).map(|lag| millis(lag.1)),
         module: port.port,
         placement: port.placement,
         transport: port.transport,

@@ -73,7 +73,11 @@ fn sagas_are_listed_by_state_to_admins_only() {
             (Some(1), &Value::Null)
         );
         assert_eq!(first.json["data"][0]["kind"], "orders.placement");
-        assert_eq!(admin.get("/api/v1/admin/sagas?state=running").await.json["data"], json!([]));
+        let none = admin.get("/api/v1/admin/sagas?state=running,waiting,unwinding,needs_attention").await;
+        assert_eq!(none.json["data"], json!([]));
+        let all = admin.get("/api/v1/admin/sagas?state=running,completed").await;
+        assert_eq!(all.json["data"], admin.get("/api/v1/admin/sagas").await.json["data"]);
+        assert_eq!(admin.get("/api/v1/admin/sagas?state=running,").await.status, 422);
         assert_eq!(admin.get("/api/v1/admin/sagas?state=flying").await.status, 422);
         assert_eq!(admin.get("/api/v1/admin/sagas?cursor=x").await.json["code"], "invalid_cursor");
         let unknown = format!("/api/v1/admin/sagas/{}/retry", id(&rest.json, 0));

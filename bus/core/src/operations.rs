@@ -23,8 +23,8 @@ pub enum Operation {
     DiscardDeadLetter(DeadLetterId),
     /// The sagas, newest first.
     Sagas {
-        /// Only those in this phase.
-        phase: Option<Phase>,
+        /// Only those in one of these phases, seen at one moment; empty for all.
+        phases: Vec<Phase>,
         /// Before this one.
         before: Option<Uuid>,
         /// How many at most.

@@ -13,8 +13,8 @@ impl Operations for Database {
             }
             Operation::ReplayDeadLetter(id) => self.replay_dead_letter(id).await.map(Outcome::Done),
             Operation::DiscardDeadLetter(id) => self.discard_dead_letter(id).await.map(Outcome::Done),
-            Operation::Sagas { phase, before, limit } => {
-                self.sagas(phase, before, limit).await.map(Outcome::Sagas)
+            Operation::Sagas { phases, before, limit } => {
+                self.sagas(&phases, before, limit).await.map(Outcome::Sagas)
             }
             Operation::RetrySaga(id) => self.retry_saga(id).await.map(Outcome::Done),
             Operation::Lag => self.lag().await.map(|(outbox, inbox)| Outcome::Lag { outbox, inbox }),

@@ -172,13 +172,13 @@ impl Database {
     /// What the database said.
     pub async fn sagas(
         &self,
-        phase: Option<Phase>,
+        phases: &[Phase],
         before: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<SagaView>, BusError> {
         let mut select = row::Entity::find().order_by_desc(row::Column::Id).limit(limit);
-        if let Some(phase) = phase {
-            select = select.filter(row::Column::Phase.eq(phase.name()));
+        if !phases.is_empty() {
+            select = select.filter(row::Column::Phase.is_in(phases.iter().map(|phase| phase.name())));
         }
         if let Some(before) = before {
             select = select.filter(row::Column::Id.lt(before));

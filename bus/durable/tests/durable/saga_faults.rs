@@ -143,7 +143,7 @@ async fn an_undo_that_keeps_failing_needs_attention(home: Home) {
     };
     pass_time(Phase::NeedsAttention).await;
     assert_eq!(elsewhere.fired(), 1 + 12, "as often as the policy says");
-    let seen = database.sagas(Some(Phase::NeedsAttention), None, 10).await.expect("listed");
+    let seen = database.sagas(&[Phase::NeedsAttention], None, 10).await.expect("listed");
     let [seen] = seen.as_slice() else { panic!("{seen:?}") };
     assert_eq!((&*seen.key, seen.attempts), ("thing", 12));
     assert!(seen.error.is_some());
