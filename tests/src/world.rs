@@ -2,7 +2,7 @@
 //! test may bend.
 
 use async_trait::async_trait;
-use bus::{Bus, Direct, Endpoints, Policies, Port, Served, Sources};
+use bus::{Bus, Direct, Endpoints, Executor, Policies, Port, Served, Sources};
 use bus_durable::{Catalogue, Database, DatabaseSettings, Dispatch, DispatchSettings, saga::SagaSettings};
 use bus_testkit::{Faults, Faulty, each_request_twice, postgres};
 use cleave::sandbox_provider::SandboxProvider;
@@ -29,7 +29,7 @@ pub enum Backend {
 }
 
 /// What a test may set.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Terms {
     /// Orders' settings.
     pub orders: orders::Settings,
@@ -39,6 +39,8 @@ pub struct Terms {
     pub payments: payments::Settings,
     /// Whether every call in the process goes through the codec.
     pub strict: bool,
+    /// What orders' calls run on.
+    pub executor: Arc<dyn Executor>,
 }
 
 /// Payments that lose patience quickly.
@@ -62,6 +64,7 @@ impl Default for Terms {
             inventory: inventory::Settings::default(),
             payments,
             strict: true,
+            executor: Arc::new(Direct),
         }
     }
 }
@@ -84,6 +87,7 @@ pub struct World {
     databases: Vec<Database>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    executor: Arc<dyn Executor>,
     _keep: Vec<Box<dyn Any + Send>>,
 }
 
@@ -183,7 +187,11 @@ impl World {
 
         bus.connect("inventory", faulty(Arc::clone(&inventory) as Arc<dyn InventoryPort>, &faults));
         bus.connect("payments", faulty(Arc::clone(&payments) as Arc<dyn PaymentsPort>, &faults));
-        bus.serve(Served::new(Arc::clone(&orders) as Arc<dyn OrdersPort>, Arc::new(Direct), &policies));
+        bus.serve(Served::new(
+            Arc::clone(&orders) as Arc<dyn OrdersPort>,
+            Arc::clone(&terms.executor),
+            &policies,
+        ));
 
         let (stop, stopped) = watch::channel(false);
         let settings = DispatchSettings { poll: Duration::from_millis(20), ..DispatchSettings::default() };
@@ -198,13 +206,25 @@ impl World {
         let databases = vec![stock, money, book];
         let mut keep = places.keep;
         keep.push(Box::new(places.directory));
-        Self { bus, sources, sandbox, orders, faults, dispatches, databases, stop, tasks, _keep: keep }
+        Self {
+            bus,
+            sources,
+            sandbox,
+            orders,
+            faults,
+            dispatches,
+            databases,
+            stop,
+            tasks,
+            executor: terms.executor,
+            _keep: keep,
+        }
     }
 
     /// Sends every request of orders twice from now on.
     pub fn ask_orders_twice(&self) {
         let service = Arc::clone(&self.orders) as Arc<dyn OrdersPort>;
-        let served = Served::new(service, Arc::new(Direct), self.bus.policies());
+        let served = Served::new(service, Arc::clone(&self.executor), self.bus.policies());
         self.bus.connect(
             "orders",
             Arc::new(each_request_twice(Arc::new(Endpoints::default().with_port(&served)))),

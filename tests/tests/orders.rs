@@ -1,12 +1,14 @@
 //! Orders with inventory and payments behind them: the contract, the saga under faults, the buyers that have to act.
 
+use actix_rt::Arbiter;
+use bus_actor::Mailbox;
 use bus_testkit::{Fault, eventually};
 use kernel::UserId;
 use orders_ports::{
     CancelOrder, GetOrder, GetTimeline, Order, OrderPaymentStatus, OrderStatus, OrdersError, OrdersPort,
     Viewer, contract,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tests::world::{Backend, Terms, World};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -39,18 +41,51 @@ async fn the_contract_is_kept(backend: Backend) {
         if twice {
             world.ask_orders_twice();
         }
-        let shop = orders_ports::Shop {
-            sources: world.sources.clone(),
-            buyer: world.sources.id(),
-            stranger: world.sources.id(),
-            staff: world.sources.id(),
-            plenty: world.stock("PLENTY", 1999, 1000).await,
-            scarce: world.stock("SCARCE", 500, 1).await,
-            good_token: "tok_ok".into(),
-            bad_token: "tok_decline".into(),
-        };
-        contract(std::sync::Arc::new(world.bus.clone()), shop).await;
-        world.stop().await;
+        keeps_the_contract(world).await;
+    }
+}
+
+async fn the_contract_is_kept_over_the_actor(backend: Backend) {
+    let thread = Arbiter::new();
+    for twice in [false, true] {
+        let executor = Arc::new(Mailbox::start_on(&thread.handle(), 256).await);
+        let world = World::start(backend, Terms { strict: false, executor, ..Terms::default() }).await;
+        if twice {
+            world.ask_orders_twice();
+        }
+        keeps_the_contract(world).await;
+    }
+    thread.stop();
+}
+
+async fn keeps_the_contract(world: World) {
+    let shop = orders_ports::Shop {
+        sources: world.sources.clone(),
+        buyer: world.sources.id(),
+        stranger: world.sources.id(),
+        staff: world.sources.id(),
+        plenty: world.stock("PLENTY", 1999, 1000).await,
+        scarce: world.stock("SCARCE", 500, 1).await,
+        good_token: "tok_ok".into(),
+        bad_token: "tok_decline".into(),
+    };
+    contract(Arc::new(world.bus.clone()), shop).await;
+    world.stop().await;
+}
+
+/// Actors need actix's system around them, as in the program.
+mod over_the_actor {
+    use super::*;
+
+    #[test]
+    fn on_sqlite() {
+        cleave::block_on(the_contract_is_kept_over_the_actor(Backend::Sqlite));
+    }
+
+    #[test]
+    #[ignore = "needs PostgreSQL"]
+    fn on_postgres() {
+        cleave::block_on(the_contract_is_kept_over_the_actor(Backend::Postgres));
     }
 }
 

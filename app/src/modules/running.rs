@@ -9,7 +9,7 @@ use actix_rt::Arbiter;
 use bus::{Bus, Sources};
 use bus_durable::{Database, Dispatch};
 use futures::future::{BoxFuture, join_all, try_join_all};
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 /// Whether the modules work by themselves.
@@ -57,8 +57,8 @@ impl Modules {
             }
         });
         let started = try_join_all(starts).await;
-        let Stage { bus, sources, arbiters, .. } = stage;
-        let arbiters = arbiters.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Stage { bus, sources, threads, .. } = stage;
+        let arbiters = threads.into_arbiters();
         let started = match started {
             Ok(started) => started,
             Err(error) => {

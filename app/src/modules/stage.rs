@@ -6,7 +6,7 @@ use crate::{
     secrets::SecretError,
     settings::{ExecutorKind, Settings, SettingsError},
 };
-use actix_rt::Arbiter;
+use actix_rt::{Arbiter, ArbiterHandle};
 use bus::{Bus, Direct, Executor, Port, Served, Sources};
 use bus_actor::Mailbox;
 use bus_durable::{Catalogue, Database, DatabaseSettings, OpenError, Subscribers};
@@ -84,8 +84,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) sources: Sources,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) executors: ExecutorKind,
-    /// The threads that modules run on.
-    pub(crate) arbiters: Mutex<Vec<Arbiter>>,
+    pub(crate) threads: Threads,
 }
 
 pub(crate) type Workers = Box<dyn FnOnce(watch::Receiver<bool>) -> Vec<JoinHandle<()>> + Send>;
@@ -121,7 +120,7 @@ impl<'a> Stage<'a> {
             sources: Sources::system(),
             catalogue: catalogue::of_all_modules()?,
             executors,
-            arbiters: Mutex::default(),
+            threads: Threads::default(),
         })
     }
 
@@ -152,12 +151,34 @@ impl<'a> Stage<'a> {
         match self.executors {
             ExecutorKind::Direct => Arc::new(Direct),
             ExecutorKind::Actor => {
-                let arbiter = Arbiter::new();
-                let mailbox = Mailbox::start_on(&arbiter, depth).await;
-                self.arbiters.lock().unwrap_or_else(PoisonError::into_inner).push(arbiter);
-                Arc::new(mailbox)
+                let thread = self.threads.next();
+                Arc::new(Mailbox::start_on(&thread, depth).await)
             }
         }
+    }
+}
+
+/// The threads that modules run on. A call between two modules on one thread costs no switch, so there are no more
+/// than half as many as there are cores: the rest serves connections and databases.
+#[derive(Default)]
+pub(crate) struct Threads(Mutex<(Vec<Arbiter>, usize)>);
+
+impl Threads {
+    /// The next module's thread.
+    fn next(&self) -> ArbiterHandle {
+        let most = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
+        let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (arbiters, modules) = &mut *threads;
+        if arbiters.len() < most {
+            arbiters.push(Arbiter::new());
+        }
+        let arbiter = &arbiters[*modules % arbiters.len()];
+        *modules += 1;
+        arbiter.handle()
+    }
+
+    pub(crate) fn into_arbiters(self) -> Vec<Arbiter> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 }
 

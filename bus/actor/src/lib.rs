@@ -9,7 +9,7 @@
 //! - a started job runs to its end, since nothing that waits for it owns it.
 #![warn(missing_docs)]
 
-use actix::{Actor, Addr, Arbiter, Context, Handler, Message, ResponseFuture};
+use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, ResponseFuture};
 use bus::{Executor, Job};
 
 /// Runs jobs on an actor, on a thread of its own or on the current one.
@@ -29,9 +29,8 @@ impl Mailbox {
     /// Starts the actor on this arbiter's thread, and waits until it has its depth: before that it would
     /// be as deep as actix's default, and refuse calls that the port admits. On an arbiter that has been
     /// stopped every job is given back, which callers see as the port being unavailable.
-    pub async fn start_on(arbiter: &Arbiter, depth: usize) -> Self {
-        let worker =
-            Worker::start_in_arbiter(&arbiter.handle(), move |context| Worker::with_depth(context, depth));
+    pub async fn start_on(arbiter: &ArbiterHandle, depth: usize) -> Self {
+        let worker = Worker::start_in_arbiter(arbiter, move |context| Worker::with_depth(context, depth));
         // A refusal means a closed mailbox, which `execute` finds out at each job.
         let _ = worker.send(Ping).await;
         Self { worker }

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 #[actix_rt::test]
 async fn a_mailbox_is_as_deep_as_asked_from_its_start() {
     let arbiter = Arbiter::new();
-    for mailbox in [Mailbox::start(1000), Mailbox::start_on(&arbiter, 1000).await] {
+    for mailbox in [Mailbox::start(1000), Mailbox::start_on(&arbiter.handle(), 1000).await] {
         let done = Arc::new(Semaphore::new(0));
         for _ in 0..1000 {
             let done = Arc::clone(&done);
@@ -61,7 +61,7 @@ async fn what_a_full_mailbox_does_not_take_is_given_back() {
 #[actix_rt::test]
 async fn a_stopped_arbiter_gives_jobs_back_and_drops_what_it_had() {
     let arbiter = Arbiter::new();
-    let mailbox = Mailbox::start_on(&arbiter, 16).await;
+    let mailbox = Mailbox::start_on(&arbiter.handle(), 16).await;
     let (begun, has_begun) = oneshot::channel();
     let (kept, lost) = oneshot::channel::<()>();
     let job = async move {
@@ -82,7 +82,8 @@ async fn a_stopped_arbiter_gives_jobs_back_and_drops_what_it_had() {
 async fn starting_on_a_stopped_arbiter_does_not_hang() {
     let arbiter = Arbiter::new();
     arbiter.stop();
-    let started = tokio::time::timeout(Duration::from_secs(20), Mailbox::start_on(&arbiter, 16)).await;
+    let started =
+        tokio::time::timeout(Duration::from_secs(20), Mailbox::start_on(&arbiter.handle(), 16)).await;
     let mailbox = started.expect("it does not hang");
     arbiter.join().expect("the thread ends");
     assert!(mailbox.execute(async {}.boxed()).is_err());

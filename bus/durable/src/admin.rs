@@ -1,6 +1,6 @@
 //! What an operator sees of a module's messages: dead letters, replay, discard, lag; and what is swept away.
 
-use crate::{Database, dispatch::Duty, outbox::binds, query::Row, unit::chunks};
+use crate::{Database, dispatch::Duty, later::chunks, outbox::binds, query::Row};
 use bus::{BusError, DeadLetter, DeadLetterId, Timestamp};
 use sea_orm::Value;
 use std::time::Duration;

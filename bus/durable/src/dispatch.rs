@@ -15,6 +15,9 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
+/// How long an event waits for others that are about to be committed: they travel, and are marked, together.
+const LINGER: Duration = Duration::from_millis(25);
+
 /// How messages are moved.
 #[derive(Debug, Clone)]
 pub struct DispatchSettings {
@@ -170,8 +173,13 @@ async fn deliver(relay: Relay, mut duty: Duty) {
             0 => duty.poll,
             _ => Relay::pause(failures, rand::random()),
         };
-        let told =
-            async { if failures > 0 { std::future::pending().await } else { published.heard().await } };
+        let told = async {
+            if failures > 0 {
+                std::future::pending().await
+            }
+            published.heard().await;
+            tokio::time::sleep(LINGER).await;
+        };
         if !duty.wait(told, pause).await {
             return;
         }
@@ -189,14 +197,18 @@ async fn handle(inbox: Inbox, subscription: Subscription, concurrency: usize, mu
     let mut arrived = inbox.arrived().listen();
     let mut running = FuturesUnordered::new();
     let mut busy = BTreeSet::new();
+    let mut look = true;
+    // Whether the last look may have left messages out: of keys that were busy, or for want of room.
+    let mut left_out = false;
     loop {
-        // As long as pages are full there may be other keys behind those that are busy by now.
-        let mut more = true;
-        while more && duty.is_on() && busy.len() < concurrency {
-            more = false;
+        while look && duty.is_on() && busy.len() < concurrency {
+            left_out = !busy.is_empty();
+            look = false;
             match fill(&inbox, &subscription, &busy, concurrency - busy.len()).await {
-                Ok((keys, full)) => {
-                    more = full && !keys.is_empty();
+                Ok((keys, more)) => {
+                    left_out |= more;
+                    // As long as there is more it may be of other keys than those that are busy by now.
+                    look = more && !keys.is_empty();
                     for (key, messages) in keys {
                         busy.insert(key.clone());
                         let (inbox, duty) = (inbox.clone(), duty.clone());
@@ -221,11 +233,13 @@ async fn handle(inbox: Inbox, subscription: Subscription, concurrency: usize, mu
                 while let Some(Some(Ok(key))) = running.next().now_or_never() {
                     busy.remove(&key);
                 }
+                look |= left_out;
             }
             on = duty.wait(arrived.heard(), poll) => {
                 if !on {
                     break;
                 }
+                look = true;
             }
         }
     }
@@ -242,14 +256,16 @@ async fn fill(
     let busy_keys: Vec<&str> = busy.iter().map(String::as_str).collect();
     let limit = head_room.saturating_mul(2).max(16);
     let ready = inbox.ready(subscription, &busy_keys, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
-    let full = ready.len() == limit;
+    let mut more = ready.len() == limit;
     let mut keys: BTreeMap<String, Vec<Pending>> = BTreeMap::new();
     for pending in ready {
         if keys.len() < head_room || keys.contains_key(&pending.message.key) {
             keys.entry(pending.message.key.clone()).or_default().push(pending);
+        } else {
+            more = true;
         }
     }
-    Ok((keys, full))
+    Ok((keys, more))
 }
 
 /// Handles the messages of one key; a failure holds the later ones back.

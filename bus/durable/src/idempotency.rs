@@ -1,6 +1,6 @@
 //! Idempotency keys: the reply to a public command, stored in the transaction of its effect.
 
-use crate::{Database, Tx, query::Row};
+use crate::{Database, Tx, Update, query::Row};
 use bus::{BusError, Command, Context, ErrorKind, PortError, Request};
 use futures::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
@@ -37,6 +37,21 @@ impl Tx<'_> {
         self.look_up(command).await?.ok_or(BusError::KeyInUse)
     }
 
+    /// As [`Tx::claim`], for a command that was new when it was [looked up](Database::look_up) a moment ago, and that
+    /// this transaction will not forget.
+    ///
+    /// # Errors
+    /// As [`Tx::claim`].
+    pub async fn claim_new(&self, command: Option<&Command>) -> Result<Claim, BusError> {
+        match command {
+            Some(command) if self.is_optimistic() => {
+                self.insert_later(key_row(command, None, self));
+                Ok(Claim::New)
+            }
+            command => self.claim(command).await,
+        }
+    }
+
     async fn look_up(&self, command: &Command) -> Result<Option<Claim>, BusError> {
         self.row(LOOK_UP, [command.id.as_str().into()]).await?.map(|row| known(&row, command)).transpose()
     }
@@ -44,15 +59,19 @@ impl Tx<'_> {
     /// Stores a command's outcome; the first one that is stored stays.
     ///
     /// # Errors
-    /// As [`Tx::execute`].
-    pub async fn settle<T: Serialize, E: Serialize>(
+    /// Where the outcome has no JSON form.
+    pub fn settle<T: Serialize, E: Serialize>(
         &self,
         command: &str,
         outcome: &Result<T, E>,
     ) -> Result<(), BusError> {
-        let outcome = json(outcome)?;
-        let sql = "UPDATE idempotency SET outcome = $1 WHERE id = $2 AND outcome IS NULL";
-        self.execute(sql, [outcome.into(), command.into()]).await.map(|_| ())
+        static SETTLE: Update = Update {
+            sql: "UPDATE idempotency SET outcome = v.column2 FROM {values} \
+                  WHERE idempotency.id = v.column1 AND idempotency.outcome IS NULL",
+            must_match: false,
+        };
+        self.update_later(&SETTLE, vec![command.into(), json(outcome)?.into()]);
+        Ok(())
     }
 
     /// Forgets a command that came to no outcome worth keeping, unless one is stored.
@@ -130,7 +149,7 @@ impl Database {
                         Some(_) => Err(BusError::KeyInUse.into()),
                         None => {
                             let outcome = Ok::<_, R::Error>(body(request, tx).await?);
-                            tx.insert_later(kept(command, &outcome, tx)?);
+                            tx.insert_later(key_row(command, Some(json(&outcome)?), tx));
                             outcome
                         }
                     }
@@ -181,17 +200,13 @@ fn known(row: &Row, command: &Command) -> Result<Claim, BusError> {
     Ok(row.get::<Option<String>>("outcome")?.map_or(Claim::Running, Claim::Settled))
 }
 
-fn kept<T: Serialize, E: Serialize>(
-    command: &Command,
-    outcome: &Result<T, E>,
-    tx: &Tx<'_>,
-) -> Result<key::ActiveModel, BusError> {
-    Ok(key::ActiveModel {
+fn key_row(command: &Command, outcome: Option<String>, tx: &Tx<'_>) -> key::ActiveModel {
+    key::ActiveModel {
         id: Set(command.id.clone()),
         fingerprint: Set(command.fingerprint.clone()),
-        outcome: Set(Some(json(outcome)?)),
+        outcome: Set(outcome),
         at: Set(tx.now().micros()),
-    })
+    }
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String, BusError> {

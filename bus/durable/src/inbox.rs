@@ -3,10 +3,11 @@
 use crate::{
     Database, Decision, RetryPolicy, Tx,
     bell::Bell,
+    later::{Mark, chunks},
     outbox::{binds, tuples},
     query::{Row, statement},
     relay::message,
-    unit::{Mark, chunks, panic_text},
+    unit::panic_text,
 };
 use async_trait::async_trait;
 use bus::{
@@ -140,7 +141,7 @@ async fn store(deliveries: &[Delivery], tx: &Tx<'_>) -> Result<(), BusError> {
         let sql = format!(
             "INSERT INTO inbox (message_id, subscription, name, source, key, sequence, at, trace, data, received_at, due_at) \
              VALUES {} ON CONFLICT (message_id, subscription) DO NOTHING",
-            tuples(size, COLUMNS)
+            tuples(tx.backend(), size, COLUMNS)
         );
         let values = chunk.iter().flat_map(|Delivery { subscription, message }| {
             [
@@ -165,7 +166,7 @@ async fn store(deliveries: &[Delivery], tx: &Tx<'_>) -> Result<(), BusError> {
 
 /// Marks messages as handled; `false` where one of them was not pending any more.
 pub(crate) async fn flush_handled(marks: &[Mark], transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-    let mut rest = marks;
+    let (mut rest, backend) = (marks, transaction.get_database_backend());
     let at = marks.iter().map(|mark| mark.at).max().unwrap_or(Timestamp::from_micros(0));
     for size in chunks(marks.len()) {
         let (chunk, after) = rest.split_at(size);
@@ -176,8 +177,7 @@ pub(crate) async fn flush_handled(marks: &[Mark], transaction: &DatabaseTransact
         );
         let positions = chunk.iter().map(|mark| Value::from(mark.position));
         let values = std::iter::once(at.micros().into()).chain(positions);
-        let done =
-            transaction.execute_raw(statement(transaction.get_database_backend(), &sql, values)).await?;
+        let done = transaction.execute_raw(statement(backend, &sql, values)).await?;
         if done.rows_affected() != u64::try_from(size).unwrap_or(0) {
             return Ok(false);
         }

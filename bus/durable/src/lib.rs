@@ -6,11 +6,14 @@
 #![warn(missing_docs)]
 
 mod admin;
+mod batched;
 mod bell;
 mod dispatch;
 mod durability;
+mod group;
 mod idempotency;
 mod inbox;
+mod later;
 mod lease;
 mod open;
 mod operations;
@@ -25,10 +28,12 @@ mod tx;
 mod unit;
 mod writer;
 
+pub use batched::Batched;
 pub use bus::{DeadLetter, DeadLetterId};
 pub use dispatch::{Dispatch, DispatchSettings};
 pub use idempotency::{Claim, is_kept, replay};
 pub use inbox::{Prepared, Subscriber, Subscribers};
+pub use later::{Counter, Update};
 pub use lease::Lease;
 pub use open::{Database, DatabaseSettings, OpenError, SchemaState};
 pub use outbox::{Catalogue, CatalogueError, Published};

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::{
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
@@ -348,8 +348,12 @@ async fn open_postgres(
             ("lock_timeout", "10s"),
             // Bounds what a connection that was lost inside a transaction can hold up.
             ("idle_in_transaction_session_timeout", "5s"),
+            // Every query has an index. A plan that is made while a table is new and small, and kept, would read all of it
+            // when it is large; and what has to read everything is not worth compiling.
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
         ]);
-    let options = sqlx::ConnectOptions::disable_statement_logging(options);
+    let options = sqlx::ConnectOptions::disable_statement_logging(without_tls_on_this_machine(options));
     let pool = |connections| {
         PgPoolOptions::new()
             .max_connections(connections)
@@ -363,6 +367,19 @@ async fn open_postgres(
         SqlxPostgresConnector::from_sqlx_postgres_pool(write),
         SqlxPostgresConnector::from_sqlx_postgres_pool(read),
     ))
+}
+
+/// sqlx 0.9.0 leaves Nagle's algorithm on (RFC 896): of a statement that TLS cuts into several records the last waits
+/// for the server's delayed acknowledgement, 40 ms, wherever a segment holds more than a record. That is so on the
+/// loopback interface, where "prefer", the default, would protect nothing.
+fn without_tls_on_this_machine(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host();
+    let here =
+        host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    match options.get_ssl_mode() {
+        PgSslMode::Prefer if here => options.ssl_mode(PgSslMode::Disable),
+        _ => options,
+    }
 }
 
 fn connection_error(error: sqlx::Error) -> DbErr {

@@ -1,11 +1,8 @@
 //! The outbox: an event is a row of the transaction that caused it, with a delivery row per subscription.
 
-use crate::{
-    query::statement,
-    unit::{Later, chunks},
-};
+use crate::{later::chunks, query::statement};
 use bus::{BusError, Context, Event, Sources, Subscription, Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -130,9 +127,8 @@ const EVENT_COLUMNS: usize = 8;
 const DELIVERY_COLUMNS: usize = 6;
 
 /// Writes what a group published: its events, then their deliveries.
-pub(crate) async fn flush(later: &mut Later, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+pub(crate) async fn flush(rows: Vec<OutboxRow>, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     let backend = transaction.get_database_backend();
-    let rows = std::mem::take(&mut later.outbox);
     let mut deliveries: Vec<[Value; DELIVERY_COLUMNS]> = Vec::new();
     let mut rest = rows.as_slice();
     for size in chunks(rows.len()) {
@@ -140,7 +136,7 @@ pub(crate) async fn flush(later: &mut Later, transaction: &DatabaseTransaction) 
         rest = after;
         let sql = format!(
             "INSERT INTO outbox (id, name, source, key, sequence, at, trace, data) VALUES {} RETURNING position, id",
-            tuples(size, EVENT_COLUMNS)
+            tuples(backend, size, EVENT_COLUMNS)
         );
         let values = chunk.iter().flat_map(|row| {
             [
@@ -184,7 +180,7 @@ pub(crate) async fn flush(later: &mut Later, transaction: &DatabaseTransaction) 
     for size in chunks(deliveries.len()) {
         let sql = format!(
             "INSERT INTO outbox_delivery (position, subscription, module, state, at, key) VALUES {}",
-            tuples(size, DELIVERY_COLUMNS)
+            tuples(backend, size, DELIVERY_COLUMNS)
         );
         let values = deliveries.by_ref().take(size).flatten();
         transaction.execute_raw(statement(backend, &sql, values)).await?;
@@ -192,11 +188,12 @@ pub(crate) async fn flush(later: &mut Later, transaction: &DatabaseTransaction) 
     Ok(())
 }
 
-/// `($1, $2), ($3, $4)` for two rows of two columns.
-pub(crate) fn tuples(rows: usize, columns: usize) -> String {
-    let row = |r: usize| {
-        let binds: Vec<String> = (1..=columns).map(|c| format!("${}", r * columns + c)).collect();
-        format!("({})", binds.join(", "))
+/// `($1, $2), ($3, $4)` for two rows of two columns, as a statement's only binds; with plain `?` on SQLite, which
+/// looks up named ones one by one.
+pub(crate) fn tuples(backend: DatabaseBackend, rows: usize, columns: usize) -> String {
+    let row = |r: usize| match backend {
+        DatabaseBackend::Sqlite => format!("({})", vec!["?"; columns].join(", ")),
+        _ => format!("({})", binds(r * columns, columns)),
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,7 @@
 //! The relay: carries deliveries from the outbox to the subscribers' inboxes, one subscriber's trouble apart
 //! from another's.
 
-use crate::{Database, outbox::binds, query::Row, retry::RetryPolicy, unit::chunks};
+use crate::{Database, later::chunks, outbox::binds, query::Row, retry::RetryPolicy};
 use bus::{Bus, BusError, Delivery, Message, Receipt, Timestamp};
 use std::{collections::VecDeque, time::Duration};
 

@@ -2,9 +2,10 @@
 
 use crate::{
     Catalogue, Published,
-    outbox::{self, OutboxRow},
+    later::{Counter, Later, Mark, Numbers, Update},
+    outbox,
     query::{Row, statement},
-    unit::{Later, Mark, Trouble},
+    unit::Trouble,
 };
 use bus::{BusError, Event, Sources, Timestamp};
 use sea_orm::{
@@ -27,6 +28,8 @@ pub struct Tx<'t> {
     module: &'static str,
     catalogue: &'t Catalogue,
     sources: &'t Sources,
+    numbers: &'t Numbers,
+    optimistic: bool,
     /// Statements that have written, or may have.
     writes: AtomicUsize,
     failure: Mutex<Option<DbErr>>,
@@ -39,12 +42,16 @@ impl<'t> Tx<'t> {
         module: &'static str,
         catalogue: &'t Catalogue,
         sources: &'t Sources,
+        numbers: &'t Numbers,
+        optimistic: bool,
     ) -> Self {
         Self {
             transaction,
             module,
             catalogue,
             sources,
+            numbers,
+            optimistic,
             writes: AtomicUsize::new(0),
             failure: Mutex::default(),
             later: Mutex::default(),
@@ -106,15 +113,53 @@ impl<'t> Tx<'t> {
         self.writing(self.transaction.execute_raw(statement), |_| true).await.map(|_| ())
     }
 
+    /// Whether this unit may take the database to be as it nearly always is, and leave it to the end of the group
+    /// ([`Tx::insert_later`], [`Tx::update_later`], [`Tx::add_later`]) to find out. Where it was not so, the group is
+    /// undone and runs again with `false` here: then each unit looks, and decides, by itself.
+    #[must_use]
+    pub fn is_optimistic(&self) -> bool {
+        self.optimistic
+    }
+
     /// Inserts a row at the end of the group, together with its neighbours' rows of the same table in few
-    /// statements. For rows whose keys are new ids: nothing in this transaction will read them, and nothing
-    /// can stand in their way. Every row of a table must set the same columns.
+    /// statements. Nothing in this transaction may read it; where something stands in its way, the unit fails
+    /// unless it [is optimistic](Tx::is_optimistic). Every row of a table must set the same columns.
     pub fn insert_later<A>(&self, row: A)
     where
         A: ActiveModelTrait + Send + Sync + 'static,
     {
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.lock_later().insert(row);
+    }
+
+    /// Changes a row at the end of the group, together with its neighbours' in few statements.
+    pub fn update_later(&self, update: &'static Update, values: Vec<Value>) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.lock_later().update(update, vec![values]);
+    }
+
+    /// Adds to a row's columns at the end of the group. What several units add to one key is summed up first: the
+    /// update sees `v.column1`, the key, and from `v.column2` on the sums.
+    pub fn add_later(&self, update: &'static Update, key: &str, amounts: &[i64]) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.lock_later().add(update, key.to_owned(), amounts);
+    }
+
+    /// The next number of a series without gaps: taken if and only if this transaction commits.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`]; [`BusError::Failed`] where the counter's row is gone.
+    pub async fn next_number(&self, counter: &'static Counter) -> Result<i64, BusError> {
+        if let Some(number) = self.numbers.next(counter) {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            return Ok(number);
+        }
+        let (sql, values) = Numbers::begin(counter);
+        let rows = self.returning(&sql, values).await?;
+        let row = rows.first().ok_or_else(|| BusError::failed(&format_args!("{counter:?} is gone")))?;
+        let number = row.get("value")?;
+        self.numbers.begun(counter, number);
+        Ok(number)
     }
 
     /// All rows of a select.
@@ -236,6 +281,3 @@ impl<'t> Tx<'t> {
         })
     }
 }
-
-/// What the writer needs of the rows that wait for the end of the group.
-pub(crate) type OutboxRows = Vec<OutboxRow>;

@@ -1,16 +1,11 @@
-//! A unit of work as the writer sees it, and the rows that wait for the end of the group.
+//! A unit of work as the writer sees it.
 
-use crate::tx::{OutboxRows, Tx};
+use crate::tx::Tx;
 use async_trait::async_trait;
-use bus::{BusError, Context, Incident, Timestamp};
+use bus::{BusError, Context, Incident};
 use futures::{FutureExt, future::BoxFuture};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, Insert, QueryTrait, RuntimeErr,
-};
-use std::{
-    any::{Any, TypeId},
-    panic::AssertUnwindSafe,
-};
+use sea_orm::{DbErr, RuntimeErr};
+use std::{any::Any, panic::AssertUnwindSafe};
 use tokio::sync::oneshot;
 
 /// How a run of a unit of work went, before the commit.
@@ -105,92 +100,6 @@ where
         };
         drop(answer.send(outcome));
     }
-}
-
-/// A received message that was handled, and when.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
-    pub(crate) position: i64,
-    pub(crate) at: Timestamp,
-}
-
-/// Rows and marks that a group writes together, after its units have run.
-#[derive(Default)]
-pub(crate) struct Later {
-    pub(crate) outbox: OutboxRows,
-    pub(crate) handled: Vec<Mark>,
-    /// In the order in which the tables were first written: a parent before its children.
-    inserts: Vec<(TypeId, Box<dyn Rows>)>,
-}
-
-impl Later {
-    pub(crate) fn insert<A: ActiveModelTrait + Send + Sync + 'static>(&mut self, row: A) {
-        self.append_rows(TypeId::of::<A>(), Box::new(vec![row]));
-    }
-
-    pub(crate) fn append(&mut self, other: Self) {
-        self.outbox.extend(other.outbox);
-        self.handled.extend(other.handled);
-        for (table, rows) in other.inserts {
-            self.append_rows(table, rows);
-        }
-    }
-
-    fn append_rows(&mut self, table: TypeId, rows: Box<dyn Rows>) {
-        match self.inserts.iter_mut().find(|(own, _)| *own == table) {
-            Some((_, own)) => own.append(rows),
-            None => self.inserts.push((table, rows)),
-        }
-    }
-
-    pub(crate) async fn flush_inserts(&mut self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        for (_, rows) in std::mem::take(&mut self.inserts) {
-            rows.flush(transaction).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Rows of one table.
-#[async_trait]
-trait Rows: Send + Sync {
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
-    fn append(&mut self, other: Box<dyn Rows>);
-    async fn flush(self: Box<Self>, transaction: &DatabaseTransaction) -> Result<(), DbErr>;
-}
-
-#[async_trait]
-impl<A: ActiveModelTrait + Send + Sync + 'static> Rows for Vec<A> {
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-
-    fn append(&mut self, other: Box<dyn Rows>) {
-        if let Ok(mut other) = other.into_any().downcast::<Self>() {
-            self.extend(other.drain(..));
-        }
-    }
-
-    async fn flush(mut self: Box<Self>, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        let backend = transaction.get_database_backend();
-        for size in chunks(self.len()) {
-            let insert = Insert::many(self.drain(..size).collect::<Vec<_>>());
-            transaction.execute_raw(insert.build(backend)).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Cuts `count` rows into few sizes, since every size is a prepared statement of its own.
-pub(crate) fn chunks(mut count: usize) -> Vec<usize> {
-    let mut sizes = Vec::new();
-    for size in [64, 16, 4, 1] {
-        while count >= size {
-            sizes.push(size);
-            count -= size;
-        }
-    }
-    sizes
 }
 
 /// What a panic said.

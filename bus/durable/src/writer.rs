@@ -3,24 +3,31 @@
 //! The units of a group run one after the other in one transaction and are answered after its one commit. If
 //! one of them has to be undone, the transaction is rolled back and the group runs once more with a savepoint
 //! around each unit, so that it does not take its neighbours down; savepoints cost two statements a unit, and
-//! most groups need none. The transaction lives in the writer's own task: nobody can cancel it half-way (a
+//! most groups need none. Units are optimistic: they leave to the end of the group what is nearly always right,
+//! and look only where that has just been wrong. The transaction lives in the writer's own task: nobody can cancel it half-way (a
 //! dropped `begin()` poisons a pooled PostgreSQL connection in sqlx 0.9.0).
 
 use crate::{
     Catalogue, Database, Tx,
     bell::Bell,
-    outbox,
-    query::statement,
+    group::Grouped,
     retry::RetryPolicy,
-    unit::{Later, Ran, Trouble, Unit, Work, panic_text},
+    unit::{Trouble, Unit, Work, panic_text},
 };
 use bus::{BusError, Context, Incident, Sources};
 use futures::{FutureExt, future::BoxFuture};
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -29,10 +36,19 @@ use tokio::{
 /// How many units wait for the writer at most.
 const QUEUE: usize = 4096;
 
+/// After a group of so many units, the next one waits for its own. As PostgreSQL's `commit_siblings`.
+const SIBLINGS: usize = 4;
+
+/// How long it waits. As PostgreSQL's `commit_delay`.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// How many groups look before they write, after one was optimistic in vain.
+const EXACT: u32 = 16;
+
 /// How long a group is tried at most: whoever waits would rather know.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-type BoxedWork = Box<dyn Work>;
+pub(crate) type BoxedWork = Box<dyn Work>;
 
 enum Order {
     Work(BoxedWork),
@@ -97,8 +113,16 @@ impl Writer {
         let (queue, orders) = mpsc::channel(QUEUE);
         let published = Arc::new(Bell::default());
         let (batch, published_here) = (batch.max(1), Arc::clone(&published));
-        let task =
-            Task { connection, module, batch, catalogue, sources, published: published_here, _file: file };
+        let task = Task {
+            connection,
+            module,
+            batch,
+            catalogue,
+            sources,
+            published: published_here,
+            exact: AtomicU32::new(0),
+            _file: file,
+        };
         drop(bus::spawn(task.run(orders)));
         Self { queue, published }
     }
@@ -125,32 +149,29 @@ impl Writer {
     }
 }
 
-struct Task {
+pub(crate) struct Task {
     connection: DatabaseConnection,
-    module: &'static str,
+    pub(crate) module: &'static str,
     batch: usize,
-    catalogue: Arc<Catalogue>,
-    sources: Sources,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) sources: Sources,
     published: Arc<Bell>,
+    /// How many groups are not optimistic, since one was so in vain.
+    pub(crate) exact: AtomicU32,
     /// The lock on the database file, for as long as anything may be written to it.
     _file: Option<Arc<std::fs::File>>,
 }
 
 impl Task {
     async fn run(self, mut orders: mpsc::Receiver<Order>) {
+        let mut before = 0;
         while let Some(order) = orders.recv().await {
-            let mut group = Vec::new();
-            let mut drained = Vec::new();
-            let mut next = Some(order);
-            while let Some(order) = next.take() {
-                match order {
-                    Order::Work(work) => group.push(work),
-                    Order::Drain(done) => drained.push(done),
-                }
-                if group.len() < self.batch {
-                    next = orders.try_recv().ok();
-                }
+            if before >= SIBLINGS {
+                // Those whom the last commit answered are about to come again: one commit for all of them.
+                tokio::time::sleep(GATHER).await;
             }
+            let (group, drained) = self.gather(order, &mut orders);
+            before = group.len();
             if !group.is_empty() {
                 metrics::histogram!("unit_of_work_group_size", "module" => self.module)
                     .record(u32::try_from(group.len()).unwrap_or(u32::MAX));
@@ -170,6 +191,26 @@ impl Task {
         }
     }
 
+    /// What has queued up, at most one batch of it.
+    fn gather(
+        &self,
+        first: Order,
+        orders: &mut mpsc::Receiver<Order>,
+    ) -> (Vec<BoxedWork>, Vec<oneshot::Sender<()>>) {
+        let (mut group, mut drained) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(order) = next.take() {
+            match order {
+                Order::Work(work) => group.push(work),
+                Order::Drain(done) => drained.push(done),
+            }
+            if group.len() < self.batch {
+                next = orders.try_recv().ok();
+            }
+        }
+        (group, drained)
+    }
+
     async fn commit_group(&self, mut group: Vec<BoxedWork>) {
         let patience =
             RetryPolicy { max_attempts: 6, base: Duration::from_millis(10), ..RetryPolicy::default() };
@@ -187,8 +228,14 @@ impl Task {
                     return settle(group, None);
                 }
                 // One unit has to be undone: once more, each unit behind a savepoint.
-                Tried::Spoiled if !careful => careful = true,
-                Tried::Spoiled => {
+                Tried::Undone | Tried::Misfit if !careful => {
+                    if matches!(tried, Tried::Misfit) {
+                        metrics::counter!("unit_of_work_misfits_total", "module" => self.module).increment(1);
+                        self.exact.store(EXACT, Ordering::Relaxed);
+                    }
+                    careful = true;
+                }
+                Tried::Undone | Tried::Misfit => {
                     return settle(group, Some(BusError::failed(&"a group could not be saved")));
                 }
                 Tried::Again(error) if attempt < patience.max_attempts && started.elapsed() < PATIENCE => {
@@ -210,7 +257,7 @@ impl Task {
             Err(error) => return Tried::Again(error),
         };
         match self.run_group(&transaction, group, careful).await {
-            Ok(Some(published)) => {
+            Ok(Grouped::Done { published }) => {
                 match transaction.commit().await {
                     Ok(()) => Tried::Committed { published },
                     Err(error) if Trouble::of(&error) == Trouble::Contention => Tried::Again(error),
@@ -218,87 +265,15 @@ impl Task {
                     Err(error) => Tried::Failed(error),
                 }
             }
-            Ok(None) => {
+            Ok(undone) => {
                 drop(transaction.rollback().await);
-                Tried::Spoiled
+                if undone == Grouped::Misfit { Tried::Misfit } else { Tried::Undone }
             }
             Err(error) => {
                 drop(transaction.rollback().await);
                 if Trouble::of(&error).clears() { Tried::Again(error) } else { Tried::Failed(error) }
             }
         }
-    }
-
-    /// Runs the units; whether anything was published, or `None` where one has to be undone.
-    async fn run_group(
-        &self,
-        transaction: &DatabaseTransaction,
-        group: &mut [BoxedWork],
-        careful: bool,
-    ) -> Result<Option<bool>, DbErr> {
-        let locks = group.iter().flat_map(|work| work.locks()).cloned().collect();
-        self.lock(transaction, locks).await?;
-        let mut later = Later::default();
-        let mut published = false;
-        for work in group.iter_mut() {
-            if careful {
-                transaction.execute_unprepared("SAVEPOINT unit").await?;
-            }
-            let tx = Tx::new(transaction, self.module, &self.catalogue, &self.sources);
-            let ran = work.run(&tx).await;
-            if let Some(error) = tx.failure().filter(concerns_all) {
-                return Err(error);
-            }
-            let mut own = tx.take_later();
-            if !careful {
-                match ran {
-                    Ran::Well => later.append(own),
-                    Ran::RefusedClean => {}
-                    Ran::MustUndo => return Ok(None),
-                }
-                continue;
-            }
-            // Behind its savepoint each unit writes its own rows: one that does not fit is undone alone.
-            let fits = ran != Ran::MustUndo
-                && (ran == Ran::RefusedClean || {
-                    let publishes = !own.outbox.is_empty();
-                    let fits = match flush(&mut own, transaction).await {
-                        Err(error) if concerns_all(&error) => return Err(error),
-                        flushed => flushed.unwrap_or_else(|error| {
-                            work.fail(BusError::failed(&error));
-                            true
-                        }),
-                    };
-                    published |= publishes && fits;
-                    if !fits {
-                        work.fail(BusError::failed(&"the message was handled by somebody else"));
-                    }
-                    fits && !work.failed()
-                });
-            if !fits {
-                transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?;
-            }
-            transaction.execute_unprepared("RELEASE SAVEPOINT unit").await?;
-        }
-        published |= !later.outbox.is_empty();
-        match flush(&mut later, transaction).await {
-            Ok(fits) => Ok(fits.then_some(published)),
-            Err(error) if concerns_all(&error) || careful => Err(error),
-            // A row of one unit stands in the way: find out whose, behind savepoints.
-            Err(_) => Ok(None),
-        }
-    }
-
-    async fn lock(&self, transaction: &DatabaseTransaction, keys: BTreeSet<String>) -> Result<(), DbErr> {
-        if keys.is_empty() || transaction.get_database_backend() != DatabaseBackend::Postgres {
-            return Ok(());
-        }
-        // Sorted by the lock's number, which is what two processes can compare.
-        let sql = "SELECT pg_advisory_xact_lock(k) FROM (SELECT DISTINCT hashtextextended(value, 0) AS k \
-                   FROM json_array_elements_text($1::json) ORDER BY k) AS keys";
-        let keys = serde_json::to_string(&keys).unwrap_or_default();
-        let locked = statement(DatabaseBackend::Postgres, sql, [keys.into()]);
-        transaction.query_all_raw(locked).await.map(|_| ())
     }
 }
 
@@ -312,15 +287,14 @@ pub(crate) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTra
     connection.begin_with_options(options).await
 }
 
-/// Whether the whole group met with this, and no unit is to blame: on a full disk, SQLite has rolled back more
-/// than the savepoint.
-fn concerns_all(error: &DbErr) -> bool {
-    Trouble::of(error) != Trouble::Other
-}
-
 enum Tried {
-    Committed { published: bool },
-    Spoiled,
+    Committed {
+        published: bool,
+    },
+    /// A unit has to be undone.
+    Undone,
+    /// A row was not as a unit took it to be.
+    Misfit,
     Again(DbErr),
     Failed(DbErr),
 }
@@ -329,12 +303,4 @@ fn settle(group: Vec<BoxedWork>, failure: Option<BusError>) {
     for work in group {
         work.settle(failure.clone());
     }
-}
-
-/// Writes the rows that waited for the end of the group; `false` where a handled mark did not fit, because
-/// somebody else had handled the message.
-async fn flush(later: &mut Later, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-    later.flush_inserts(transaction).await?;
-    outbox::flush(later, transaction).await?;
-    crate::inbox::flush_handled(&std::mem::take(&mut later.handled), transaction).await
 }

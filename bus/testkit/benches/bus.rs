@@ -126,7 +126,7 @@ async fn targets() -> Targets {
     let executors: [(&str, Arc<dyn Executor>); 3] = [
         ("direct", Arc::new(Direct)),
         ("actor", Arc::new(Mailbox::start(1024))),
-        ("actor elsewhere", Arc::new(Mailbox::start_on(&elsewhere, 1024).await)),
+        ("actor elsewhere", Arc::new(Mailbox::start_on(&elsewhere.handle(), 1024).await)),
     ];
     for (name, executor) in executors {
         let bus = Bus::new(Policies::default());

@@ -149,7 +149,7 @@ impl Placement for Standard {
             Self::Actor | Self::StrictActor => Arc::new(Mailbox::start(DEPTH)),
             Self::ActorElsewhere => {
                 let thread = Thread(Arbiter::new());
-                let mailbox = Mailbox::start_on(&thread.0, DEPTH).await;
+                let mailbox = Mailbox::start_on(&thread.0.handle(), DEPTH).await;
                 attachment._alive.push(Box::new(thread));
                 Arc::new(mailbox)
             }

@@ -49,7 +49,7 @@ impl BellPort for Bell {
 async fn calls_to_a_stopped_arbiter_are_answered_at_once() {
     let (arbiter, bell) = (Arbiter::new(), Arc::new(Bell(Notify::new())));
     let bus = Bus::new(Policies::default());
-    let mailbox = Mailbox::start_on(&arbiter, 64).await;
+    let mailbox = Mailbox::start_on(&arbiter.handle(), 64).await;
     let service = Arc::clone(&bell) as Arc<dyn BellPort>;
     bus.serve(Served::new(service, Arc::new(mailbox), bus.policies()));
     let running = bus::spawn({

@@ -5,7 +5,7 @@
 
 use crate::{entities::reservation, rows, stock, store::Values, valid};
 use bus::{BusError, Timestamp};
-use bus_durable::{Row, Tx};
+use bus_durable::{Row, Tx, Update};
 use inventory_ports::{
     Actor, InventoryError, Movement, MovementKind, ProductStatus, ReleaseStock, ReleasedStock, Reservation,
     ReservationExpired, Shortage, StockLine,
@@ -37,10 +37,28 @@ pub(crate) struct Hold {
     pub(crate) ttl: Duration,
 }
 
-/// Holds stock: one read, and one conditional update for each SKU. The read finds every refusal before anything
-/// is written; the updates are what decides.
+/// Holds the stock of many orders at once, a sum for each SKU.
+static HOLD: Update = Update {
+    sql: "UPDATE variant SET reserved = variant.reserved + v.column2, version = variant.version + 1 FROM {values} \
+          WHERE variant.sku = v.column1 AND variant.on_hand - variant.reserved >= v.column2 \
+          AND EXISTS (SELECT 1 FROM product WHERE product.id = variant.product_id AND product.status = 'active')",
+    must_match: true,
+};
+
+/// Holds stock. Where it is scarce: one read, and one conditional update for each SKU. The read finds every refusal
+/// before anything is written; the updates are what decides.
 pub(crate) async fn hold(hold: &Hold, tx: &Tx<'_>) -> Result<Reservation, InventoryError> {
     let Hold { order_id, lines, ttl } = hold;
+    let now = tx.now();
+    let expires_at = now.after(*ttl);
+    let reservation = Reservation { order_id: *order_id, lines: lines.clone(), expires_at };
+    if tx.is_optimistic() {
+        for line in lines {
+            tx.add_later(&HOLD, line.sku.as_str(), &[i64::from(line.quantity)]);
+        }
+        tx.insert_later(row(*order_id, lines, HELD, expires_at, now)?);
+        return Ok(reservation);
+    }
     let mut values = Values::default();
     let order = values.bind(order_id.0);
     let skus: Vec<&str> = lines.iter().map(|line| line.sku.as_str()).collect();
@@ -62,10 +80,8 @@ pub(crate) async fn hold(hold: &Hold, tx: &Tx<'_>) -> Result<Reservation, Invent
             return Err(InventoryError::InsufficientStock { shortages: vec![shortage(line, tx).await?] });
         }
     }
-    let now = tx.now();
-    let expires_at = now.after(*ttl);
     tx.insert_later(row(*order_id, lines, HELD, expires_at, now)?);
-    Ok(Reservation { order_id: *order_id, lines: lines.clone(), expires_at })
+    Ok(reservation)
 }
 
 /// What an order that has been here before is answered.

@@ -10,7 +10,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bus::BusError;
-use bus_durable::{Database, Subscribers};
+use bus_durable::{Batched, Database, Reader, Subscribers};
 use inventory_ports::{
     AdjustStock, AdjustedStock, ArchiveProduct, CheckInventory, CreateProduct, GetProduct, GetStock,
     InventoryError, InventoryPort, ListMovements, ListProducts, Movement, OrderMovements, Product,
@@ -27,6 +27,7 @@ use tokio::{sync::watch, task::JoinHandle};
 pub struct Service {
     database: Database,
     settings: Settings,
+    quotes: Batched<Sku, QuotedItem>,
 }
 
 impl Service {
@@ -35,7 +36,9 @@ impl Service {
     /// # Errors
     /// None yet; a module may refuse to start.
     pub async fn start(database: Database, settings: Settings) -> Result<Arc<Self>, BusError> {
-        Ok(Arc::new(Self { database, settings }))
+        let reader = database.reader().clone();
+        let quotes = Batched::new(move |skus| Box::pin(quotes(reader.clone(), skus)));
+        Ok(Arc::new(Self { database, settings, quotes }))
     }
 
     /// What handles inventory's subscriptions.
@@ -51,6 +54,28 @@ impl Service {
     }
 }
 
+/// What can be bought of these, at what price.
+async fn quotes(reader: Reader, skus: Vec<Sku>) -> Result<BTreeMap<Sku, QuotedItem>, BusError> {
+    let mut values = Values::default();
+    let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    let sql = format!(
+        "SELECT v.sku, v.title, p.title AS product, v.price, v.currency, v.on_hand - v.reserved AS available \
+         FROM variant v JOIN product p ON p.id = v.product_id WHERE v.sku IN ({}) AND p.status = 'active'",
+        values.list(&skus)
+    );
+    let mut found = BTreeMap::new();
+    for row in reader.rows(&sql, values.into_vec()).await? {
+        let (sku, product) = (rows::sku(&row)?, row.get::<String>("product")?);
+        let title = match row.get::<Option<String>>("title")? {
+            Some(own) if own != product => format!("{product} \u{2013} {own}"),
+            _ => product,
+        };
+        let (price, available) = (rows::price(&row)?, row.get("available")?);
+        found.insert(sku.clone(), QuotedItem { sku, title, price, available });
+    }
+    Ok(found)
+}
+
 fn sku_locks<'a>(skus: impl IntoIterator<Item = &'a Sku>) -> Vec<String> {
     skus.into_iter().map(|sku| format!("sku:{sku}")).collect()
 }
@@ -59,26 +84,8 @@ fn sku_locks<'a>(skus: impl IntoIterator<Item = &'a Sku>) -> Vec<String> {
 impl InventoryPort for Service {
     async fn quote(&self, request: Quote) -> Result<Vec<QuotedItem>, InventoryError> {
         valid::quote(&request)?;
-        let mut values = Values::default();
-        let skus: Vec<&str> = request.skus.iter().map(Sku::as_str).collect();
-        let sql = format!(
-            "SELECT v.sku, v.title, p.title AS product, v.price, v.currency, v.on_hand - v.reserved AS available \
-             FROM variant v JOIN product p ON p.id = v.product_id WHERE v.sku IN ({}) AND p.status = 'active'",
-            values.list(&skus)
-        );
-        let mut found = BTreeMap::new();
-        for row in self.database.reader().rows(&sql, values.into_vec()).await? {
-            let (sku, product) = (rows::sku(&row)?, row.get::<String>("product")?);
-            let title = match row.get::<Option<String>>("title")? {
-                Some(own) if own != product => format!("{product} \u{2013} {own}"),
-                _ => product,
-            };
-            let item = QuotedItem {
-                sku: sku.clone(),
-                title,
-                price: rows::price(&row)?,
-                available: row.get("available")?,
-            };
+        let mut found: BTreeMap<Sku, (QuotedItem, bool)> = BTreeMap::new();
+        for (sku, item) in self.quotes.get_all(&request.skus).await? {
             found.insert(sku, (item, false));
         }
         let (mut items, mut unknown) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bus::BusError;
-use bus_durable::{Subscriber, Tx};
+use bus_durable::{Subscriber, Tx, Update};
 use inventory_ports::{MovementKind, StockLine};
 use kernel::OrderId;
 use orders_ports::OrderPlaced;
@@ -42,6 +42,16 @@ impl Subscriber for ShipStock {
 
     async fn apply(&self, shipment: &Shipment, tx: &Tx<'_>) -> Result<(), BusError> {
         let order = shipment.order_id;
+        if tx.is_optimistic() {
+            let written = reservations::written(&shipment.lines)?;
+            tx.update_later(&SHIP, vec![order.0.into(), written.into()]);
+            for line in &shipment.lines {
+                let quantity = i64::from(line.quantity);
+                tx.add_later(&TAKE, line.sku.as_str(), &[quantity]);
+                reservations::moved(order, line, MovementKind::Sale, -quantity, shipment.reason.clone(), tx);
+            }
+            return Ok(());
+        }
         let sql =
             "UPDATE reservation SET state = 'shipped' WHERE order_id = $1 AND state = 'held' RETURNING lines";
         match tx.returning(sql, [order.0.into()]).await?.first() {
@@ -50,6 +60,21 @@ impl Subscriber for ShipStock {
         }
     }
 }
+
+/// The reservations of many orders, held as they were placed.
+static SHIP: Update = Update {
+    sql: "UPDATE reservation SET state = 'shipped' FROM {values} WHERE reservation.order_id = v.column1 \
+          AND reservation.lines = v.column2 AND reservation.state = 'held'",
+    must_match: true,
+};
+
+/// What they held leaves the shelf, a sum for each SKU.
+static TAKE: Update = Update {
+    sql: "UPDATE variant SET on_hand = variant.on_hand - v.column2, reserved = variant.reserved - v.column2, \
+          version = variant.version + 1 FROM {values} \
+          WHERE variant.sku = v.column1 AND variant.reserved >= v.column2",
+    must_match: true,
+};
 
 /// Nothing is held: it was shipped or released before, or its time had passed when the order was placed after all.
 async fn ship_unheld(shipment: &Shipment, tx: &Tx<'_>) -> Result<(), BusError> {

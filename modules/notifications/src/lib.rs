@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod entities;
 mod integrity;
 mod journal;
 mod occasion;

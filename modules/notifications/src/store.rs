@@ -1,13 +1,14 @@
 //! The rows: written once for each occurrence, claimed, settled and listed in few statements.
 
 use crate::{
+    entities::notification,
     occasion::{Facts, Occasion},
     templates::Rendered,
 };
 use bus::{BusError, Timestamp};
 use bus_durable::{
     Database, Row, Tx,
-    sea_orm::{DatabaseBackend, Value},
+    sea_orm::{ActiveValue::Set, DatabaseBackend, Value},
 };
 use kernel::{NotificationId, OrderId, UserId};
 use notifications_ports::{Channel, Notification, NotificationStatus, Recipient, Template};
@@ -40,6 +41,30 @@ pub(crate) async fn insert(draft: &Draft, tx: &Tx<'_>) -> Result<bool, BusError>
         Some(rendered) => (Some(&rendered.subject), Some(&rendered.text), rendered.html.as_ref()),
         None => (None, None, None),
     };
+    if tx.is_optimistic() {
+        tx.insert_later(notification::ActiveModel {
+            id: Set(id.0),
+            occurrence: Set(occasion.occurrence.clone()),
+            template: Set(occasion.template.as_str().to_owned()),
+            user_id: Set(occasion.user.0),
+            order_id: Set(occasion.order.map(|order| order.0)),
+            recipient: Set(recipient.as_ref().map(|recipient| recipient.0.clone())),
+            channel: Set(channel.as_str().to_owned()),
+            status: Set(status.as_str().to_owned()),
+            attempts: Set(i64::from(is_sent)),
+            spent: Set(0),
+            message_id: Set(message_id.clone()),
+            subject: Set(subject.cloned()),
+            body_text: Set(text.cloned()),
+            body_html: Set(html.cloned()),
+            facts: Set(facts),
+            due_at: Set(now),
+            queued_at: Set(now),
+            created_at: Set(now),
+            settled_at: Set((*status != NotificationStatus::Pending).then_some(now)),
+        });
+        return Ok(true);
+    }
     let sql = "INSERT INTO notification (id, occurrence, template, user_id, order_id, recipient, channel, status, \
                attempts, spent, message_id, subject, body_text, body_html, facts, due_at, queued_at, created_at, \
                settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15, $15, $15, \
@@ -170,7 +195,7 @@ async fn settle_many(
 ) -> Result<(), BusError> {
     let mut rest = ids;
     // Few sizes: each is a prepared statement of its own.
-    for size in [64, 16, 4, 1] {
+    for size in [64, 32, 16, 8, 4, 2, 1] {
         while rest.len() >= size {
             let (ids, after) = rest.split_at(size);
             rest = after;

@@ -68,7 +68,7 @@ impl Saga for Cancellation {
             version: order.version,
         })?;
         match &state.command {
-            Some(command) => tx.settle(command, &Ok::<_, OrdersError>(order)).await,
+            Some(command) => tx.settle(command, &Ok::<_, OrdersError>(order)),
             None => Ok(()),
         }
     }
@@ -223,7 +223,7 @@ impl Service {
             let state = (command, order.clone());
             self.database
                 .write(state, |(command, order), tx| {
-                    Box::pin(async move { tx.settle(&command.id, &Ok::<_, OrdersError>(order)).await })
+                    Box::pin(async move { tx.settle(&command.id, &Ok::<_, OrdersError>(order)) })
                 })
                 .await?;
         }

@@ -155,7 +155,7 @@ async fn end(
             };
             if let Some(command) = command {
                 if bus_durable::is_kept(&answer) {
-                    tx.settle(&command.id, &answer).await?;
+                    tx.settle(&command.id, &answer)?;
                 } else {
                     tx.forget(&command.id).await?;
                 }

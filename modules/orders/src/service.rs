@@ -95,14 +95,14 @@ impl Service {
         self.database
             .write_locking(locks, state, |(placements, order, saga, command, respond_async), tx| {
                 Box::pin(async move {
-                    let claim = tx.claim(command.as_deref()).await?;
+                    let claim = tx.claim_new(command.as_deref()).await?;
                     if claim != Claim::New {
                         return Ok(claim);
                     }
                     tx.insert_later(store::new_row(order)?);
                     placements.begin(saga, tx)?;
                     if let (Some(command), true) = (command, respond_async) {
-                        tx.settle(&command.id, &Ok::<_, OrdersError>(order)).await?;
+                        tx.settle(&command.id, &Ok::<_, OrdersError>(order))?;
                     }
                     Ok(Claim::New)
                 })

@@ -23,11 +23,11 @@ enum Begun {
 impl Service {
     pub(crate) async fn capture_payment(&self, request: CapturePayment) -> Result<Payment, PaymentsError> {
         let until = self.now().after(self.settings.caller_waits());
-        let state = (request.payment_id, until);
+        let state = (request.payment_id, until, self.recent.seen(request.payment_id));
         let begun = self
             .database
-            .write_locking(vec![lock(request.payment_id)], state, |&(id, until), tx| {
-                Box::pin(begin(id, until, tx))
+            .write_locking(vec![lock(request.payment_id)], state, |(id, until, seen), tx| {
+                Box::pin(begin(*id, *until, seen.as_ref(), tx))
             })
             .await?;
         let attempt = match begun {
@@ -52,8 +52,16 @@ impl Service {
     }
 }
 
-async fn begin(id: PaymentId, until: Timestamp, tx: &Tx<'_>) -> Result<Begun, BusError> {
-    if let Some(attempt) = store::begin_capture(tx, id, until, until).await? {
+async fn begin(
+    id: PaymentId,
+    until: Timestamp,
+    seen: Option<&Attempt>,
+    tx: &Tx<'_>,
+) -> Result<Begun, BusError> {
+    if let Some(attempt) = seen.and_then(|seen| store::capture_seen(tx, seen, until)) {
+        return Ok(Begun::Ask(attempt));
+    }
+    if let Some(attempt) = store::begin_capture(tx, id, until).await? {
         return Ok(Begun::Ask(attempt));
     }
     let Some(found) = store::find(tx, id).await? else { return Ok(Begun::Known(None)) };

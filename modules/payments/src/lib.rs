@@ -9,6 +9,7 @@ mod capture;
 mod entities;
 mod integrity;
 mod provider;
+mod recent;
 mod reconcile;
 mod refund_rows;
 mod refunds;

@@ -4,6 +4,7 @@ use crate::{
     Settings,
     attempt::{Attempt, COLUMNS, Step},
     provider::{Provider, ProviderError},
+    recent::Recent,
     settle::{Finding, Moment, Witness},
     store,
 };
@@ -45,6 +46,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     /// Told when a payment or refund was left open.
     pub(crate) left_open: Notify,
+    pub(crate) recent: Recent,
 }
 
 impl Service {
@@ -66,7 +68,8 @@ impl Service {
                 return Err(StartError::WebhookSecret);
             }
         }
-        let service = Self { database, provider, settings, left_open: Notify::new() };
+        let service =
+            Self { database, provider, settings, left_open: Notify::new(), recent: Recent::default() };
         if service.database.backend() == DatabaseBackend::Sqlite {
             // A file has one process at a time: whoever held these is gone.
             service.take_over().await?;
@@ -164,7 +167,9 @@ impl Service {
         if is_open {
             self.left_open.notify_one();
         }
-        attempt.ok_or_else(|| BusError::failed(&"a payment is gone"))
+        let attempt = attempt.ok_or_else(|| BusError::failed(&"a payment is gone"))?;
+        self.recent.keep(&attempt);
+        Ok(attempt)
     }
 
     pub(crate) async fn find(&self, id: PaymentId) -> Result<Option<Attempt>, BusError> {

@@ -9,7 +9,7 @@ use crate::{
     sign_in::account_lock,
 };
 use bus::{BusError, Role};
-use bus_durable::Tx;
+use bus_durable::{Batched, Reader, Tx};
 use kernel::{Page, UserId};
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -32,6 +32,20 @@ struct RegistrationText<'a> {
     register: &'a str,
     name: &'a str,
     password: &'a Secret,
+}
+
+/// Accounts by their ids, many at once: half of what happens asks for one.
+pub(crate) fn by_id(reader: Reader) -> Batched<UserId, account::Model> {
+    Batched::new(move |ids: Vec<UserId>| {
+        let reader = reader.clone();
+        Box::pin(async move {
+            let mut ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
+            // Every length would be a prepared statement of its own.
+            ids.resize(ids.len().next_power_of_two(), ids.last().copied().unwrap_or_default());
+            let found = reader.all(account::Entity::find().filter(account::Column::Id.is_in(ids))).await?;
+            Ok(found.into_iter().map(|account| (UserId(account.id), account)).collect())
+        })
+    })
 }
 
 impl Service {
@@ -70,8 +84,9 @@ impl Service {
         Seal::cover(seal, write).await
     }
 
+    /// An account as it is committed.
     pub(crate) async fn account(&self, id: UserId) -> Result<Option<account::Model>, BusError> {
-        self.database.reader().one(account::Entity::find_by_id(id.0)).await
+        self.accounts.get(id).await
     }
 
     pub(crate) async fn one(&self, request: GetUser) -> Result<User, UsersError> {

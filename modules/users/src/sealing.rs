@@ -121,7 +121,7 @@ where
             match &decision {
                 Decision::Granted(grant) => {
                     let outcome = Ok::<_, UsersError>(seal.close(grant)?);
-                    tx.settle(&seal.command.id, &outcome).await?;
+                    tx.settle(&seal.command.id, &outcome)?;
                 }
                 Decision::Refused => tx.forget(&seal.command.id).await?,
             }

@@ -1,7 +1,10 @@
 //! The service: what it is made of, how it starts, and the port's methods.
 
 use crate::{
-    FirstAdmin, Rotation, Settings, first_admin,
+    FirstAdmin, Rotation, Settings,
+    accounts::by_id,
+    entities::account,
+    first_admin,
     keys::{Keys, RELOAD},
     passwords::Passwords,
     throttle::Throttle,
@@ -9,8 +12,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use bus::{BusError, Timestamp};
-use bus_durable::{Database, Subscribers};
-use kernel::Page;
+use bus_durable::{Batched, Database, Subscribers};
+use kernel::{Page, UserId};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use users_ports::{
@@ -30,6 +33,7 @@ pub struct Service {
     pub(crate) throttle: Throttle,
     pub(crate) keys: Keys,
     pub(crate) issuer: Issuer,
+    pub(crate) accounts: Batched<UserId, account::Model>,
 }
 
 /// The running module, and what its start has to tell a person.
@@ -74,7 +78,8 @@ impl Service {
             audience: settings.audience.clone(),
             ttl: settings.access_token_ttl,
         };
-        let service = Arc::new(Self { database, settings, passwords, throttle, keys, issuer });
+        let accounts = by_id(database.reader().clone());
+        let service = Arc::new(Self { database, settings, passwords, throttle, keys, issuer, accounts });
         Ok(Started { service, first_admin })
     }
 

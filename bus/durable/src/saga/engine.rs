@@ -276,7 +276,7 @@ impl<S: Saga> Engine<S> {
         let locks = vec![held.key.clone()];
         let saved = self.0.database.write_locking(locks, state, |(engine, held), tx| {
             Box::pin(async move {
-                store::save(tx, held).await?;
+                store::save(tx, held)?;
                 let saga = &engine.0.saga;
                 match held.instance.phase {
                     Phase::Completed => saga.completed(&held.state, tx).await,

@@ -1,7 +1,7 @@
 //! Sagas in the database: begun, claimed, saved under a version that fences late owners off.
 
 use super::{decide::Instance, row};
-use crate::{Database, Tx, outbox::binds, unit::chunks};
+use crate::{Database, Tx, Update, later::chunks, outbox::binds};
 use bus::{BusError, Context, Phase, SagaView, Timestamp};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
@@ -43,12 +43,20 @@ pub(crate) fn begin<S: Serialize>(tx: &Tx<'_>, kind: &'static str, held: &Held<S
     Ok(())
 }
 
-/// Saves a saga; fails where another process has taken it over since.
-pub(crate) async fn save<S: Serialize>(tx: &Tx<'_>, held: &Held<S>) -> Result<(), BusError> {
+/// A saga under the version that its owner knows.
+static SAVE: Update = Update {
+    sql: "UPDATE saga SET state = v.column3, phase = v.column4, step = v.column5, attempts = v.column6, \
+          due_at = v.column7, error = v.column8, history = v.column9, version = saga.version + 1, \
+          updated_at = v.column10 FROM {values} WHERE saga.id = v.column1 AND saga.version = v.column2",
+    must_match: true,
+};
+
+/// Saves a saga; the unit of work fails where another process has taken it over since.
+pub(crate) fn save<S: Serialize>(tx: &Tx<'_>, held: &Held<S>) -> Result<(), BusError> {
     let instance = &held.instance;
-    let sql = "UPDATE saga SET state = $1, phase = $2, step = $3, attempts = $4, due_at = $5, error = $6, \
-               history = $7, version = version + 1, updated_at = $8 WHERE id = $9 AND version = $10";
-    let values = [
+    let values = vec![
+        held.id.into(),
+        held.version.into(),
         json(&held.state)?.into(),
         instance.phase.name().into(),
         count(instance.step).into(),
@@ -57,13 +65,9 @@ pub(crate) async fn save<S: Serialize>(tx: &Tx<'_>, held: &Held<S>) -> Result<()
         instance.error.clone().into(),
         json(&instance.history)?.into(),
         tx.now().micros().into(),
-        held.id.into(),
-        held.version.into(),
     ];
-    if tx.execute(sql, values).await? == 1 {
-        return Ok(());
-    }
-    Err(BusError::failed(&format_args!("saga {} was taken over by another process", held.id)))
+    tx.update_later(&SAVE, values);
+    Ok(())
 }
 
 /// The sagas of a kind that nobody drives: due, or with `orphans` all that a process before this one left.

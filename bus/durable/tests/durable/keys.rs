@@ -179,7 +179,7 @@ async fn a_claim_outlives_the_process_that_made_it(home: Home) {
     assert_eq!(database.look_up(&other).await, Err(BusError::KeyReused));
     for left in [1, 2] {
         let settled = database.write(left, |left, tx| {
-            Box::pin(async move { tx.settle("anna:1", &Ok::<_, TakeError>(Taken { left: *left })).await })
+            Box::pin(async move { tx.settle("anna:1", &Ok::<_, TakeError>(Taken { left: *left })) })
         });
         let settled: Result<(), BusError> = settled.await;
         settled.expect("settled");

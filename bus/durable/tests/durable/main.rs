@@ -11,6 +11,8 @@ mod keys;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod optimism;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod pile;

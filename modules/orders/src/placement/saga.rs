@@ -5,7 +5,7 @@ use crate::{Settings, store};
 use async_trait::async_trait;
 use bus::{BusError, Timestamp};
 use bus_durable::{
-    Database, Tx, is_kept,
+    Counter, Database, Tx, Update, is_kept,
     saga::{Saga, Step},
 };
 use inventory_ports::InventoryPort;
@@ -87,30 +87,16 @@ impl Saga for Placement {
     /// Placing: local, and refused for no business reason. The number is taken here and nowhere else, so that
     /// an order that comes to nothing leaves no gap.
     async fn completed(&self, state: &PlacementState, tx: &Tx<'_>) -> Result<(), BusError> {
-        let sql = "UPDATE counter SET value = value + 1 WHERE name = 'order_number' RETURNING value";
-        let rows = tx.returning(sql, []).await?;
-        let number: i64 = match rows.first() {
-            Some(row) => row.get("value")?,
-            None => return Err(BusError::failed(&"the counter of order numbers is gone")),
-        };
+        let number = tx.next_number(&ORDER_NUMBER).await?;
         let now = tx.now();
-        let sql = "UPDATE orders SET number = $1, status = 'placed', payment_status = 'paid', placed_at = $2, \
-                   action_url = NULL, version = version + 1 \
-                   WHERE id = $3 AND status IN ('processing', 'requires_action') RETURNING version";
-        let rows = tx.returning(sql, [number.into(), now.micros().into(), state.order.id.0.into()]).await?;
-        let Some(row) = rows.first() else {
-            return Err(BusError::failed(&format_args!(
-                "order {} is not on its way any more",
-                state.order.id
-            )));
-        };
+        let version = placed(&state.order, number, now, tx).await?;
         let order = Order {
             number: Some(number),
             status: OrderStatus::Placed,
             payment_status: OrderPaymentStatus::Paid,
             placed_at: Some(now),
             action_url: None,
-            version: row.get("version")?,
+            version,
             ..state.order.clone()
         };
         tx.publish(&OrderPlaced {
@@ -179,6 +165,33 @@ impl Saga for Placement {
     }
 }
 
+static ORDER_NUMBER: Counter = Counter { table: "counter", name: "order_number" };
+
+/// Places an order that nobody has touched since it was stored.
+static PLACE: Update = Update {
+    sql: "UPDATE orders SET number = v.column3, status = 'placed', payment_status = 'paid', placed_at = v.column4, \
+          action_url = NULL, version = orders.version + 1 FROM {values} \
+          WHERE orders.id = v.column1 AND orders.version = v.column2 AND orders.status = 'processing'",
+    must_match: true,
+};
+
+/// Marks an order as placed; its version then.
+async fn placed(order: &Order, number: i64, now: Timestamp, tx: &Tx<'_>) -> Result<i64, BusError> {
+    if tx.is_optimistic() {
+        let values = [order.id.0.into(), order.version.into(), number.into(), now.micros().into()];
+        tx.update_later(&PLACE, values.into());
+        return Ok(order.version + 1);
+    }
+    let sql = "UPDATE orders SET number = $1, status = 'placed', payment_status = 'paid', placed_at = $2, \
+               action_url = NULL, version = version + 1 \
+               WHERE id = $3 AND status IN ('processing', 'requires_action') RETURNING version";
+    let rows = tx.returning(sql, [number.into(), now.micros().into(), order.id.0.into()]).await?;
+    match rows.first() {
+        Some(row) => row.get("version"),
+        None => Err(BusError::failed(&format_args!("order {} is not on its way any more", order.id))),
+    }
+}
+
 /// Stores the public command's outcome and keeps the order for whoever waits.
 async fn settle(
     state: &PlacementState,
@@ -187,7 +200,7 @@ async fn settle(
 ) -> Result<(), BusError> {
     if let Some(command) = &state.command {
         if is_kept(&outcome) {
-            tx.settle(command, &outcome).await?;
+            tx.settle(command, &outcome)?;
         } else {
             tx.forget(command).await?;
         }

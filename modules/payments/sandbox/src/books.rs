@@ -82,6 +82,11 @@ impl Books {
         }
     }
 
+    /// Adds a charge as it was last seen.
+    pub(crate) fn remember_charge(&mut self, row: charges::Model) {
+        self.charges.insert(row.id, Account { row, changed: false });
+    }
+
     pub(crate) fn into_changes(mut self) -> Changes {
         self.changes.charges =
             self.charges.into_values().filter(|account| account.changed).map(|a| a.row).collect();

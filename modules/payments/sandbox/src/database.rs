@@ -3,7 +3,10 @@
 use crate::{error::SandboxError, migration::Migrator};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        postgres::PgSslMode,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use sea_orm_migration::MigratorTrait;
 use std::time::Duration;
@@ -52,7 +55,18 @@ async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbEr
                 .foreign_keys(true)
                 .statement_cache_capacity(500)
         })
-        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(500));
+        .map_sqlx_postgres_opts(|postgres| {
+            // A plan that is made while a table is small, and kept, must not read all of it when it is large.
+            let postgres =
+                postgres.statement_cache_capacity(500).options([("enable_seqscan", "off"), ("jit", "off")]);
+            // On the loopback interface TLS protects nothing, and delays long statements: sqlx leaves Nagle's
+            // algorithm on.
+            let here = matches!(postgres.get_host(), "localhost" | "127.0.0.1" | "::1");
+            match postgres.get_ssl_mode() {
+                PgSslMode::Prefer if here => postgres.ssl_mode(PgSslMode::Disable),
+                _ => postgres,
+            }
+        });
     Database::connect(options).await
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 /// How many webhooks are in flight at once.
-const IN_FLIGHT: usize = 32;
+const IN_FLIGHT: usize = 64;
 const QUEUE: usize = 1024;
 /// How many are claimed at once.
 pub(crate) const CLAIM: usize = 128;
@@ -31,8 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) const LEASE: Duration = Duration::from_secs(6);
 const POLL: Duration = Duration::from_secs(1);
 const FLUSH: Duration = Duration::from_millis(200);
-/// How long a shuffling sandbox collects webhooks before it sends them in reverse.
-const GATHER: Duration = Duration::from_millis(250);
+/// How long webhooks are collected before they are sent: as a provider's do, they come after the answer, and many
+/// together.
+const GATHER: Duration = Duration::from_millis(100);
 
 pub(crate) struct Letter {
     pub(crate) id: Uuid,
@@ -140,20 +141,21 @@ impl Sandbox {
 
 impl Inner {
     async fn send_all(&self, letters: &mut mpsc::Receiver<Letter>, sink: &dyn WebhookSink) {
-        if !self.webhook_shuffle {
-            return stream::poll_fn(|context| letters.poll_recv(context))
-                .for_each_concurrent(IN_FLIGHT, |letter| self.send(letter, sink))
-                .await;
-        }
-        while let Some(first) = letters.recv().await {
+        let mut gathered = Vec::new();
+        while letters.recv_many(&mut gathered, QUEUE).await > 0 {
             tokio::time::sleep(GATHER).await;
-            let mut gathered = vec![first];
+            if !self.webhook_shuffle {
+                stream::iter(gathered.drain(..))
+                    .for_each_concurrent(IN_FLIGHT, |letter| self.send(letter, sink))
+                    .await;
+                continue;
+            }
             while gathered.len() < CLAIM
                 && let Ok(letter) = letters.try_recv()
             {
                 gathered.push(letter);
             }
-            for letter in gathered.into_iter().rev() {
+            for letter in gathered.drain(..).rev() {
                 self.send(letter, sink).await;
             }
         }

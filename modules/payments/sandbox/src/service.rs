@@ -8,7 +8,7 @@ use crate::{
     error::SandboxError,
     rules::outcome,
     webhook::secret_bytes,
-    writer::{Message, Reply, Work, Writer},
+    writer::{Message, Recent, Reply, Work, Writer},
 };
 use kernel::{Currency, Money};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
@@ -124,6 +124,7 @@ impl Sandbox {
             sources: sources.clone(),
             public_url: settings.public_url.clone(),
             last_at: 0,
+            recent: Recent::default(),
         };
         let inner = Inner {
             messages: sender,

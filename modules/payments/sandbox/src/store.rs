@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]

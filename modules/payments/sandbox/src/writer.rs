@@ -7,17 +7,29 @@ use crate::{
     charge::{ChargeOutcome, Task},
     database::Connections,
     delivery::{CLAIM, LEASE, Letter, Postbox, Receipt},
-    entities::webhooks,
+    entities::{charges, webhooks},
     error::SandboxError,
     service::{Sources, Underway, detach},
     store::{self, WriteError},
 };
-use sea_orm::{DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
-use std::{sync::Arc, time::Duration};
+use sea_orm::{
+    DatabaseBackend, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 const BATCH: usize = 128;
 const ATTEMPTS: u32 = 3;
+/// How many charges are remembered.
+const RECENT: usize = 1024;
+/// After a transaction of so many requests, the next one waits for its own.
+const SIBLINGS: usize = 4;
+const GATHER: Duration = Duration::from_millis(1);
 
 pub(crate) enum Message {
     Work(Work),
@@ -49,6 +61,7 @@ pub(crate) struct Writer {
     pub(crate) sources: Sources,
     pub(crate) public_url: String,
     pub(crate) last_at: i64,
+    pub(crate) recent: Recent,
 }
 
 /// What one transaction did.
@@ -56,6 +69,41 @@ struct Written {
     verdicts: Vec<Verdict>,
     letters: Vec<Letter>,
     claimed: Vec<Letter>,
+    charges: Vec<charges::Model>,
+}
+
+/// Where a batch learns what was before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Keys are taken to be new, and charges to be as they were last seen; the conditions of what is written tell
+    /// where that was wrong.
+    Remembered,
+    Database,
+}
+
+/// The charges that were written last.
+#[derive(Default)]
+pub(crate) struct Recent {
+    rows: HashMap<Uuid, charges::Model>,
+    order: VecDeque<Uuid>,
+}
+
+impl Recent {
+    fn get(&self, id: Uuid) -> Option<charges::Model> {
+        self.rows.get(&id).cloned()
+    }
+
+    fn keep(&mut self, row: charges::Model) {
+        let id = row.id;
+        if self.rows.insert(id, row).is_none() {
+            self.order.push_back(id);
+        }
+        if self.order.len() > RECENT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.rows.remove(&oldest);
+        }
+    }
 }
 
 /// How far a transaction came.
@@ -68,9 +116,12 @@ enum Broken {
 impl Writer {
     pub(crate) async fn run(mut self) {
         // After a close the channel still holds what was sent before it.
+        let mut before = 0;
         while let Some(first) = self.messages.recv().await {
-            // Callers that the last commit woke get their turn to queue up first.
-            tokio::task::yield_now().await;
+            if before >= SIBLINGS {
+                // Those whom the last commit answered are about to come again: one commit for all of them.
+                tokio::time::sleep(GATHER).await;
+            }
             let (mut works, mut claims) = (Vec::new(), Vec::new());
             let mut next = Some(first);
             while let Some(message) = next {
@@ -82,6 +133,7 @@ impl Writer {
                 }
                 next = if works.len() < BATCH { self.messages.try_recv().ok() } else { None };
             }
+            before = works.len();
             self.carry_out(works, claims.pop(), BATCH).await;
         }
         self.carry_out(Vec::new(), None, usize::MAX).await;
@@ -97,17 +149,23 @@ impl Writer {
         if works.is_empty() && receipts.is_empty() && claim.is_none() {
             return;
         }
-        let mut written = self.attempt(&works, &receipts, claim.is_some()).await;
-        if matches!(written, Err(Broken::Begin(_))) {
-            written = self.attempt(&works, &receipts, claim.is_some()).await;
+        // Nearly every request is new, and about a charge that was here a moment ago. A file has one process: what was
+        // last seen is what is there.
+        let look = match self.connections.writer.get_database_backend() {
+            DatabaseBackend::Sqlite => Look::Remembered,
+            _ => Look::Database,
+        };
+        let mut written = self.attempt(&works, &receipts, claim.is_some(), look).await;
+        if matches!(written, Err(Broken::Begin(_) | Broken::Inside(WriteError::Outrun))) {
+            written = self.attempt(&works, &receipts, claim.is_some(), Look::Database).await;
         }
         match written {
-            Ok(written) => {
+            Ok(mut written) => {
                 if let Some(claim) = claim {
                     // Where nobody listens any more the leases lapse.
-                    let _ = claim.send(written.claimed);
+                    let _ = claim.send(std::mem::take(&mut written.claimed));
                 }
-                self.answer(works, written.verdicts, written.letters);
+                self.answer(works, written);
             }
             Err(Broken::Begin(error)) => {
                 self.postbox.put_back(receipts);
@@ -129,7 +187,7 @@ impl Writer {
             let one = [work];
             let mut attempt = 1;
             let written = loop {
-                match self.attempt(&one, &[], false).await {
+                match self.attempt(&one, &[], false, Look::Database).await {
                     Err(Broken::Inside(_)) if attempt < ATTEMPTS => {
                         tokio::time::sleep(Duration::from_millis(10) * attempt).await;
                         attempt += 1;
@@ -139,7 +197,7 @@ impl Writer {
             };
             let [work] = one;
             match written {
-                Ok(written) => self.answer(vec![work], written.verdicts, written.letters),
+                Ok(written) => self.answer(vec![work], written),
                 Err(Broken::Inside(WriteError::Outrun)) => fail(vec![work], &SandboxError::InProgress),
                 Err(Broken::Inside(WriteError::Database(error))) => fail(vec![work], &error.into()),
                 Err(Broken::Begin(error)) => {
@@ -156,6 +214,7 @@ impl Writer {
         works: &[Work],
         receipts: &[Receipt],
         claim: bool,
+        look: Look,
     ) -> Result<Written, Broken> {
         // SQLite fails a deferred transaction that becomes a writer at once, whatever the busy time-out.
         let immediate = TransactionOptions {
@@ -163,7 +222,7 @@ impl Writer {
             ..TransactionOptions::default()
         };
         let tx = self.connections.writer.begin_with_options(immediate).await.map_err(Broken::Begin)?;
-        match self.inside(&tx, works, receipts, claim).await {
+        match self.inside(&tx, works, receipts, claim, look).await {
             Ok(written) => {
                 tx.commit().await.map_err(|error| Broken::Inside(error.into()))?;
                 Ok(written)
@@ -184,10 +243,23 @@ impl Writer {
         works: &[Work],
         receipts: &[Receipt],
         claim: bool,
+        look: Look,
     ) -> Result<Written, WriteError> {
-        let keys = works.iter().filter_map(|work| work.task.key()).collect();
-        let charges = works.iter().filter_map(|work| work.task.charge()).collect();
-        let mut books = store::load(tx, keys, charges).await?;
+        let charges = works.iter().filter_map(|work| work.task.charge());
+        let mut books = match look {
+            Look::Database => {
+                let keys = works.iter().filter_map(|work| work.task.key()).collect();
+                store::load(tx, keys, charges.collect()).await?
+            }
+            Look::Remembered => {
+                let (known, unknown): (Vec<_>, Vec<_>) =
+                    charges.map(|id| (id, self.recent.get(id))).partition(|(_, row)| row.is_some());
+                let unknown = unknown.into_iter().map(|(id, _)| id).collect();
+                let mut books = store::load(tx, Vec::new(), unknown).await?;
+                known.into_iter().filter_map(|(_, row)| row).for_each(|row| books.remember_charge(row));
+                books
+            }
+        };
         let mut verdicts = Vec::with_capacity(works.len());
         for work in works {
             let moment = Moment {
@@ -208,6 +280,7 @@ impl Writer {
                 letters.push(letter(row.clone(), row.due_at));
             }
         }
+        let charges = changes.charges.clone();
         store::save(tx, changes).await?;
         store::settle(tx, receipts).await?;
         let mut claimed = Vec::new();
@@ -217,10 +290,12 @@ impl Writer {
             let rows = store::claim(tx, now, lease_until, CLAIM as u64).await?;
             claimed = rows.into_iter().map(|row| letter(row, lease_until)).collect();
         }
-        Ok(Written { verdicts, letters, claimed })
+        Ok(Written { verdicts, letters, claimed, charges })
     }
 
-    fn answer(&self, works: Vec<Work>, verdicts: Vec<Verdict>, letters: Vec<Letter>) {
+    fn answer(&mut self, works: Vec<Work>, written: Written) {
+        let Written { verdicts, letters, charges, .. } = written;
+        charges.into_iter().for_each(|row| self.recent.keep(row));
         for (mut work, verdict) in works.into_iter().zip(verdicts) {
             let reply = match verdict {
                 Verdict::Outcome(outcome) => Ok(Reply::Outcome(outcome)),

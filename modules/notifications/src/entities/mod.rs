@@ -1,0 +1,3 @@
+//! Tables whose rows are written as models.
+
+pub(crate) mod notification;
