@@ -2,6 +2,7 @@
 
 pub mod architecture;
 pub mod http;
+pub mod mutants;
 pub mod process;
 pub mod shop;
 pub mod world;

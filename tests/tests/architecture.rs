@@ -78,3 +78,14 @@ fn names_on_the_wire_are_stable_strings() {
         assert!(MODULES.contains(&parts[0]) && parts[2].starts_with('v'), "{event}");
     }
 }
+
+/// A mutant that no longer finds its place would be tried in vain.
+#[test]
+fn every_mutant_finds_its_place() {
+    for mutant in tests::mutants::MUTANTS {
+        let path = format!("{}/../{}", env!("CARGO_MANIFEST_DIR"), mutant.file);
+        let source = std::fs::read_to_string(&path).expect("a source file");
+        assert_eq!(source.matches(mutant.original).count(), 1, "{}: {}", mutant.name, mutant.original);
+        assert_ne!(mutant.original, mutant.fault);
+    }
+}

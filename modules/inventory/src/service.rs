@@ -11,6 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use bus::BusError;
 use bus_durable::{Batched, Database, Reader, Subscribers};
+use futures::future::join_all;
 use inventory_ports::{
     AdjustStock, AdjustedStock, ArchiveProduct, CheckInventory, CreateProduct, GetProduct, GetStock,
     InventoryError, InventoryPort, ListMovements, ListProducts, Movement, OrderMovements, Product,
@@ -28,6 +29,8 @@ pub struct Service {
     database: Database,
     settings: Settings,
     quotes: Batched<Sku, QuotedItem>,
+    /// By the request as JSON.
+    lists: Batched<String, Result<Page<Product>, InventoryError>>,
 }
 
 impl Service {
@@ -38,7 +41,9 @@ impl Service {
     pub async fn start(database: Database, settings: Settings) -> Result<Arc<Self>, BusError> {
         let reader = database.reader().clone();
         let quotes = Batched::new(move |skus| Box::pin(quotes(reader.clone(), skus)));
-        Ok(Arc::new(Self { database, settings, quotes }))
+        let reader = database.reader().clone();
+        let lists = Batched::new(move |requests| Box::pin(lists(reader.clone(), requests)));
+        Ok(Arc::new(Self { database, settings, quotes, lists }))
     }
 
     /// What handles inventory's subscriptions.
@@ -74,6 +79,22 @@ async fn quotes(reader: Reader, skus: Vec<Sku>) -> Result<BTreeMap<Sku, QuotedIt
         found.insert(sku.clone(), QuotedItem { sku, title, price, available });
     }
     Ok(found)
+}
+
+/// Pages that were asked for at the same time, each once, however many ask for it.
+async fn lists(
+    reader: Reader,
+    requests: Vec<String>,
+) -> Result<BTreeMap<String, Result<Page<Product>, InventoryError>>, BusError> {
+    let reader = &reader;
+    let pages = requests.into_iter().map(|key| async move {
+        let page = match serde_json::from_str(&key) {
+            Ok(request) => listing::products(reader, &request).await,
+            Err(error) => Err(BusError::failed(&error).into()),
+        };
+        (key, page)
+    });
+    Ok(join_all(pages).await.into_iter().collect())
 }
 
 fn sku_locks<'a>(skus: impl IntoIterator<Item = &'a Sku>) -> Vec<String> {
@@ -161,7 +182,15 @@ impl InventoryPort for Service {
     }
 
     async fn products(&self, request: ListProducts) -> Result<Page<Product>, InventoryError> {
-        listing::products(self.database.reader(), &request).await
+        // A search may take its time, and nobody else is to wait for it.
+        if request.q.is_some() {
+            return listing::products(self.database.reader(), &request).await;
+        }
+        let key = serde_json::to_string(&request).map_err(|error| BusError::failed(&error))?;
+        match self.lists.get(key).await? {
+            Some(page) => page,
+            None => Err(BusError::failed(&"a page was not read").into()),
+        }
     }
 
     async fn stock(&self, request: GetStock) -> Result<Stock, InventoryError> {
