@@ -1,10 +1,10 @@
 //! argon2id, off the threads that answer requests, and never more of it at once than the machine can bear.
 
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash::phc::Output};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use bus::{Bulkhead, BusError, Context, Permit};
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 use users_ports::Secret;
@@ -21,6 +21,52 @@ pub(crate) struct Passwords {
     /// What the password of an unknown account is checked against, so that it takes as long.
     nobodys: Arc<str>,
     checked: AtomicU64,
+    memory: Arc<Memory>,
+}
+
+/// What hashes were made in, kept for the next: one for each that may run at once. Given back to the allocator each time,
+/// glibc's would hardly find it again (aligned, in the arena of whatever thread it was), and grow with every login.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Block>) -> T) -> T {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blocks = kept().pop().unwrap_or_default();
+        let done = work(&mut blocks);
+        kept().push(blocks);
+        done
+    }
+}
+
+fn derive(
+    argon2: &Argon2<'_>,
+    secret: &[u8],
+    salt: &[u8],
+    out: &mut [u8],
+    blocks: &mut Vec<Block>,
+) -> Result<(), argon2::Error> {
+    blocks.resize(blocks.len().max(argon2.params().block_count()), Block::new());
+    argon2.hash_password_into_with_memory(secret, salt, out, blocks.as_mut_slice())
+}
+
+/// A hash in the PHC string format.
+fn phc(params: &Params, salt: &[u8], hash: &[u8]) -> String {
+    let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+    let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+    format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${hash}")
+}
+
+/// Whether a password is that of a PHC string; compared in constant time.
+fn fits(password: &[u8], hash: &str, blocks: &mut Vec<Block>) -> Option<bool> {
+    let hash = PasswordHash::new(hash).ok()?;
+    let (salt, wanted) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+    let algorithm: Algorithm = hash.algorithm.as_str().parse().ok()?;
+    let version = Version::try_from(hash.version?).ok()?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
+    let mut out = Zeroizing::new(vec![0; wanted.as_ref().len()]);
+    derive(&argon2, password, salt.as_ref(), &mut out, blocks).ok()?;
+    Some(Output::new(&out).ok()? == *wanted)
 }
 
 /// A turn at hashing. Given back when dropped, also by whoever stops waiting.
@@ -35,11 +81,10 @@ impl Passwords {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency = if concurrency == 0 { cores() } else { concurrency };
         // A hash of nothing: random bytes in the form of one. No password fits, and checking costs the same.
-        let part = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
-        let (salt, hash) = (part(&rand::random::<[u8; 16]>()), part(&rand::random::<[u8; 32]>()));
-        let nobodys = format!("$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${hash}").into();
+        let nobodys = phc(&params, &rand::random::<[u8; 16]>(), &rand::random::<[u8; 32]>()).into();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        Ok(Self { turns: Bulkhead::new(concurrency, QUEUE), argon2, nobodys, checked: AtomicU64::new(0) })
+        let (turns, memory) = (Bulkhead::new(concurrency, QUEUE), Arc::default());
+        Ok(Self { turns, argon2, nobodys, checked: AtomicU64::new(0), memory })
     }
 
     /// Waits for a turn.
@@ -77,10 +122,7 @@ impl Turn<'_> {
         let hash: Arc<str> = hash.map_or_else(|| Arc::clone(&self.passwords.nobodys), Arc::from);
         let password = password.clone();
         let (fits, turn) = self
-            .work(move |argon2| match PasswordHash::new(&hash) {
-                Ok(hash) => argon2.verify_password(password.expose().as_bytes(), &hash).is_ok(),
-                Err(_) => false,
-            })
+            .work(move |_, blocks| fits(password.expose().as_bytes(), &hash, blocks).unwrap_or(false))
             .await?;
         Ok((fits && known, turn))
     }
@@ -89,11 +131,11 @@ impl Turn<'_> {
     pub(crate) async fn hash(self, password: &Secret) -> Result<(String, Self), BusError> {
         let password = password.clone();
         let (hash, turn) = self
-            .work(move |argon2| {
+            .work(move |argon2, blocks| {
                 let salt: [u8; 16] = rand::random();
-                argon2
-                    .hash_password_with_salt(password.expose().as_bytes(), &salt)
-                    .map(|hash| hash.to_string())
+                let mut out = [0; 32];
+                derive(argon2, password.expose().as_bytes(), &salt, &mut out, blocks)?;
+                Ok::<_, argon2::Error>(phc(argon2.params(), &salt, &out))
             })
             .await?;
         Ok((hash.map_err(|error| BusError::failed(&error))?, turn))
@@ -106,11 +148,11 @@ impl Turn<'_> {
         salt: [u8; 16],
     ) -> Result<(Zeroizing<[u8; 64]>, Self), BusError> {
         let (stretched, turn) = self
-            .work(move |argon2| {
+            .work(move |argon2, blocks| {
                 let params = argon2.params();
                 let params = Params::new(params.m_cost(), params.t_cost(), params.p_cost(), Some(64))?;
                 let mut out = Zeroizing::new([0; 64]);
-                Argon2::from(params).hash_password_into(&secret, &salt, out.as_mut())?;
+                derive(&Argon2::from(params), &secret, &salt, out.as_mut(), blocks)?;
                 Ok::<_, argon2::Error>(out)
             })
             .await?;
@@ -120,13 +162,13 @@ impl Turn<'_> {
     /// Works on a thread for blocking work. The permit goes along: who stops waiting does not make room.
     async fn work<T: Send + 'static>(
         self,
-        work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
+        work: impl FnOnce(&Argon2<'static>, &mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<(T, Self), BusError> {
         let Self { passwords, permit } = self;
-        let argon2 = passwords.argon2.clone();
-        let (done, permit) = tokio::task::spawn_blocking(move || (work(&argon2), permit))
-            .await
-            .map_err(|error| BusError::failed(&error))?;
+        let (argon2, memory) = (passwords.argon2.clone(), Arc::clone(&passwords.memory));
+        let work = move || (memory.with(|blocks| work(&argon2, blocks)), permit);
+        let (done, permit) =
+            tokio::task::spawn_blocking(work).await.map_err(|error| BusError::failed(&error))?;
         Ok((done, Turn { passwords, permit }))
     }
 }
@@ -193,6 +235,29 @@ mod tests {
         let harder = Passwords::new(19_456, 3, 1).expect("parameters");
         assert!(harder.is_dated(&hash));
         assert!(passwords.is_dated("no hash"));
+    }
+
+    /// However many are hashed, no more memory is used than those take that run at once; and a hash made in used
+    /// memory is the same as one made in fresh memory.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_is_used_again() {
+        use argon2::PasswordVerifier as _;
+        let passwords = Arc::new(passwords());
+        let tasks: Vec<_> = (0..8)
+            .map(|n| {
+                let passwords = Arc::clone(&passwords);
+                bus::spawn(async move { hash(&passwords, &format!("password {n}")).await })
+            })
+            .collect();
+        for (n, task) in tasks.into_iter().enumerate() {
+            let (made, password) = (task.await.expect("hashed"), format!("password {n}"));
+            let parsed = PasswordHash::new(&made).expect("a PHC string");
+            assert!(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok(), "{made}");
+            assert!(fits(&passwords, &password, Some(&made)).await);
+            assert!(!fits(&passwords, "another", Some(&made)).await);
+        }
+        let kept = passwords.memory.0.lock().expect("not poisoned").iter().map(Vec::len).collect::<Vec<_>>();
+        assert!((1..=2).contains(&kept.len()) && kept.iter().all(|blocks| *blocks == 19_456), "{kept:?}");
     }
 
     /// O-LOGIN: what does not fit into the queue is refused at once.
