@@ -1,25 +1,12 @@
 //! Names to byte handlers: the serving half of every remote adapter, and by itself the loopback transport.
 
 use crate::{
-    BusError, Context, Delivery, Headers, Operations, Receipt, Receive,
+    BusError, Context, Delivery, Headers, Operations, Receipt, Receive, Transport,
     serve::{BytesHandler, Served, decode, encode},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{collections::HashMap, sync::Arc};
-
-/// The calling half of a remote adapter: all that an adapter writes for calls.
-#[async_trait]
-pub trait Transport: Send + Sync + 'static {
-    /// Sends a request by its stable name and gives back the bytes that answered it.
-    ///
-    /// # Errors
-    /// [`BusError`] where no answer came.
-    async fn request(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError>;
-
-    /// What kind of transport this is, for people: `loopback`, `http`.
-    fn kind(&self) -> &'static str;
-}
 
 /// What this process answers by name.
 #[derive(Clone, Default)]

@@ -63,6 +63,13 @@ pub enum BusError {
         /// Where to look in the log.
         incident: Incident,
     },
+    /// The serving side does not take this from whoever sent it: no proof of who it is, or not allowed. Why is in
+    /// its log.
+    #[error("{name} is not taken from this sender")]
+    NotTrusted {
+        /// What was sent.
+        name: String,
+    },
     /// The idempotency key was used before with another request.
     #[error("the idempotency key was used before with another request")]
     KeyReused,
@@ -110,6 +117,7 @@ impl BusError {
             | Self::UnknownName { .. }
             | Self::Codec { .. }
             | Self::TooDeep { .. }
+            | Self::NotTrusted { .. }
             | Self::Failed { .. } => ErrorKind::Internal,
         }
     }

@@ -16,11 +16,12 @@ mod operations;
 mod policy;
 mod port;
 mod serve;
+mod transport;
 
 pub use bulkhead::{Bulkhead, Permit};
 pub use clock::{Clock, Ids, Sources, SystemClock, Timestamp, V7Ids};
 pub use context::{Caller, Command, Context, Headers, Role, TraceContext, spawn, within};
-pub use endpoints::{Endpoints, Transport};
+pub use endpoints::Endpoints;
 pub use error::{BusError, ErrorKind, Incident, PortError};
 pub use event::{Delivery, Event, Message, OnDeadLetter, Receipt, Receive, Subscription};
 pub use link::{Bus, PortStatus};
@@ -28,6 +29,7 @@ pub use operations::{DeadLetter, DeadLetterId, Operation, Operations, Outcome, P
 pub use policy::{InvalidPolicy, Policies, Policy};
 pub use port::{CallKind, Exporter, Handler, Port, Request, RequestInfo};
 pub use serve::{Direct, Executor, Job, Served};
+pub use transport::{Listener, Transport};
 
 #[doc(hidden)]
 pub mod __macro {

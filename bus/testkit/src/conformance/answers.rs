@@ -128,6 +128,7 @@ pub fn bus_errors() -> Vec<BusError> {
         BusError::Codec { name: name() },
         BusError::TooDeep { name: name(), depth: 17 },
         BusError::Failed { incident },
+        BusError::NotTrusted { name: name() },
         BusError::KeyReused,
         BusError::KeyInUse,
     ]

@@ -1,0 +1,2 @@
+//! RabbitMQ: calls by direct reply-to, events through quorum queues.
+#![warn(missing_docs)]
