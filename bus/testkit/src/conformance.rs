@@ -37,13 +37,14 @@ pub fn run<'a>(
     assert!(ended.is_ok(), "{semantic} hangs on {}", placement.name());
 }
 
-/// Declares a module of tests for each placement, one test for each semantic.
+/// Declares a module of tests for each placement, one test for each semantic. Attributes before a module are those
+/// of its tests: `#[ignore = "needs a broker"] broker: Broker::default()`.
 #[macro_export]
 macro_rules! conformance {
-    ($($module:ident: $placement:expr),+ $(,)?) => {
+    ($($(#[$attribute:meta])* $module:ident: $placement:expr),+ $(,)?) => {
         $(
             mod $module {
-                $crate::__each_semantic! { [$placement]
+                $crate::__each_semantic! { [$placement] [$(#[$attribute])*]
                     a_call_is_answered_by_the_handler,
                     values_are_not_shared,
                     a_panicking_handler_fails_its_caller_only,
@@ -88,14 +89,21 @@ macro_rules! conformance {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __each_semantic {
-    ([$placement:expr] $($semantic:ident,)+) => {
-        $(
-            #[test]
-            fn $semantic() {
-                $crate::conformance::run(&$placement, stringify!($semantic), |placement| {
-                    ::std::boxed::Box::pin($crate::conformance::$semantic(placement))
-                });
-            }
-        )+
+    ([$placement:expr] $attributes:tt $($semantic:ident,)+) => {
+        $($crate::__semantic! { [$placement] $attributes $semantic })+
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __semantic {
+    ([$placement:expr] [$(#[$attribute:meta])*] $semantic:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $semantic() {
+            $crate::conformance::run(&$placement, stringify!($semantic), |placement| {
+                ::std::boxed::Box::pin($crate::conformance::$semantic(placement))
+            });
+        }
     };
 }
