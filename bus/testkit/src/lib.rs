@@ -1,5 +1,5 @@
 //! What tests of the bus and of modules are made of: the suite that every placement passes, a socket
-//! transport, faults, a clock to set, and waiting for a state.
+//! transport, faults, a clock to set, and waiting for a state. [`wire`] is what every remote adapter passes too.
 
 mod clock;
 pub mod conformance;
@@ -9,6 +9,7 @@ pub mod postgres;
 mod socket;
 mod twice;
 mod wait;
+pub mod wire;
 
 pub use clock::ManualClock;
 pub use faults::{Fault, Faults, Faulty, FaultyInbox};
