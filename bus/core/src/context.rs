@@ -219,6 +219,25 @@ impl Context {
         Ok(child)
     }
 
+    /// The context of a call that came from elsewhere, with a deadline in any case.
+    pub(crate) fn received(self, name: &str, default: Duration) -> Result<Self, BusError> {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(BusError::DeadlineExceeded { name: name.to_owned() });
+        }
+        let deadline = self.deadline.unwrap_or_else(|| Instant::now() + default);
+        Ok(self.with_deadline(deadline))
+    }
+
+    /// The same call, passed on to where the module is now: deeper, so that two processes that each take the other
+    /// for its place do not pass it on for ever.
+    pub(crate) fn passed_on(&self, name: &str) -> Result<Self, BusError> {
+        let depth = self.depth + 1;
+        if depth > MAX_DEPTH {
+            return Err(BusError::TooDeep { name: name.to_owned(), depth });
+        }
+        Ok(Self { depth, ..self.clone() })
+    }
+
     /// The context as headers.
     #[must_use]
     pub fn to_headers(&self) -> Headers {

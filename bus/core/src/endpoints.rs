@@ -1,7 +1,7 @@
 //! Names to byte handlers: the serving half of every remote adapter, and by itself the loopback transport.
 
 use crate::{
-    BusError, Context, Delivery, Headers, Operations, Receipt, Receive, Transport,
+    BusError, Context, Delivery, Headers, Operations, Receipt, Receive, Transport, envelope,
     serve::{BytesHandler, Served, decode, encode},
 };
 use async_trait::async_trait;
@@ -29,13 +29,10 @@ impl Endpoints {
     pub fn with_inbox(mut self, module: &str, inbox: Arc<dyn Receive>) -> Self {
         let name = inbox_name(module);
         let handler: BytesHandler = Arc::new({
-            let name = name.clone();
+            let name = Arc::<str>::from(name.as_str());
             move |context: Context, bytes: Bytes| {
-                let (inbox, name) = (Arc::clone(&inbox), name.clone());
-                Box::pin(context.scope(async move {
-                    let deliveries: Vec<Delivery> = decode(&name, &bytes)?;
-                    encode(&name, &receive(inbox, deliveries).await?)
-                }))
+                let (inbox, name) = (Arc::clone(&inbox), Arc::clone(&name));
+                Box::pin(context.scope(async move { take(inbox, &name, bytes).await }))
             }
         });
         self.handlers.insert(name, handler);
@@ -47,14 +44,10 @@ impl Endpoints {
     pub fn with_operations(mut self, module: &str, operations: Arc<dyn Operations>) -> Self {
         let name = operations_name(module);
         let handler: BytesHandler = Arc::new({
-            let name = name.clone();
+            let name = Arc::<str>::from(name.as_str());
             move |context: Context, bytes: Bytes| {
-                let (operations, name) = (Arc::clone(&operations), name.clone());
-                Box::pin(context.scope(async move {
-                    let operation = decode(&name, &bytes)?;
-                    let done = crate::spawn(async move { operations.operate(operation).await });
-                    encode(&name, &done.await.map_err(|error| BusError::failed(&error))??)
-                }))
+                let (operations, name) = (Arc::clone(&operations), Arc::clone(&name));
+                Box::pin(context.scope(async move { operate(operations, &name, bytes).await }))
             }
         });
         self.handlers.insert(name, handler);
@@ -87,6 +80,22 @@ impl Transport for Endpoints {
     fn kind(&self) -> &'static str {
         "loopback"
     }
+}
+
+/// Takes a batch of events as it came over a wire.
+pub(crate) async fn take(inbox: Arc<dyn Receive>, name: &str, bytes: Bytes) -> Result<Bytes, BusError> {
+    encode(name, &receive(inbox, envelope::read(name, &bytes)?).await?)
+}
+
+/// Does what an operator wants, as it came over a wire.
+pub(crate) async fn operate(
+    operations: Arc<dyn Operations>,
+    name: &str,
+    bytes: Bytes,
+) -> Result<Bytes, BusError> {
+    let operation = decode(name, &bytes)?;
+    let done = crate::spawn(async move { operations.operate(operation).await });
+    encode(name, &done.await.map_err(|error| BusError::failed(&error))??)
 }
 
 /// Receives in a task of its own: it runs to its end although the sender may be gone, and a panic fails this

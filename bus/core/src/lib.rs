@@ -5,30 +5,38 @@
 //! what stands behind it: every placement keeps the same semantics, listed in ARCHITECTURE.md.
 #![warn(missing_docs)]
 
+mod answers;
 mod bulkhead;
+mod bus;
+mod call;
 mod clock;
 mod context;
 mod endpoints;
+mod envelope;
 mod error;
 mod event;
-mod link;
+mod moving;
 mod operations;
 mod policy;
 mod port;
 mod serve;
+mod shadow;
+mod site;
 mod transport;
 
+pub use self::bus::{Bus, PortStatus};
 pub use bulkhead::{Bulkhead, Permit};
 pub use clock::{Clock, Ids, Sources, SystemClock, Timestamp, V7Ids};
 pub use context::{Caller, Command, Context, Headers, Role, TraceContext, spawn, within};
 pub use endpoints::Endpoints;
 pub use error::{BusError, ErrorKind, Incident, PortError};
 pub use event::{Delivery, Event, Message, OnDeadLetter, Receipt, Receive, Subscription};
-pub use link::{Bus, PortStatus};
+pub use moving::Held;
 pub use operations::{DeadLetter, DeadLetterId, Operation, Operations, Outcome, Phase, SagaEntry, SagaView};
 pub use policy::{InvalidPolicy, Policies, Policy};
 pub use port::{CallKind, Exporter, Handler, Port, Request, RequestInfo};
 pub use serve::{Direct, Executor, Job, Served};
+pub use shadow::ShadowReport;
 pub use transport::{Listener, Transport};
 
 #[doc(hidden)]
