@@ -1,0 +1,147 @@
+//! Takes a module's calls and answers them, on one connection after the other.
+
+use crate::{
+    connection::Connection,
+    headers,
+    listener::{Module, RETRY},
+    running::Running,
+    waiters::Said,
+};
+use async_nats::{Error, Message, Subscriber};
+use bus::BusError;
+use futures::{FutureExt, StreamExt};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+
+/// How many more calls are taken on the way out, and for how long. See [`Calls::leave`].
+const LAST_CALLS: u64 = 64;
+const LAST_ORDERS: Duration = Duration::from_millis(100);
+
+pub(crate) struct Calls(pub(crate) Module);
+
+/// What a module hears on one connection.
+struct Subscribed {
+    calls: Subscriber,
+    control: Subscriber,
+    taken: u64,
+    leaving: Option<Leaving>,
+}
+
+struct Leaving {
+    /// When whoever waits for the last calls has waited long enough; then `None`.
+    until: Option<Instant>,
+    /// Nothing more comes.
+    left: bool,
+}
+
+impl Calls {
+    /// Serves until the module is closed and all calls have ended.
+    pub(crate) async fn serve(self) {
+        let mut running = Running::default();
+        while let Some(connection) = self.0.connection().await {
+            match self.subscribe(&connection).await {
+                Ok(subscribed) => {
+                    self.0.live.send_modify(|live| live.calls = true);
+                    self.take(&connection, subscribed, &mut running).await;
+                    self.0.live.send_modify(|live| live.calls = false);
+                }
+                Err(error) => {
+                    tracing::warn!(module = &*self.0.name, %error, "calls cannot be subscribed to");
+                }
+            }
+            self.0.pause(RETRY).await;
+        }
+        running.finish().await;
+    }
+
+    async fn subscribe(&self, connection: &Connection) -> Result<Subscribed, Error> {
+        let (subjects, module) = (&self.0.shared.subjects, &self.0.name);
+        let control = connection.client.subscribe(subjects.control(module)).await?;
+        let calls = connection.client.queue_subscribe(subjects.calls(module), module.to_string()).await?;
+        if !connection.settled().await {
+            return Err("the connection was lost".into());
+        }
+        Ok(Subscribed { calls, control, taken: 0, leaving: None })
+    }
+
+    /// Takes calls until the connection is lost, or the module is closed and has ended them.
+    async fn take(&self, connection: &Connection, mut from: Subscribed, running: &mut Running) {
+        loop {
+            let until = from.leaving.as_ref().and_then(|leaving| leaving.until);
+            let left = from.leaving.as_ref().is_some_and(|leaving| leaving.left);
+            if left && running.len() == 0 {
+                return;
+            }
+            tokio::select! {
+                call = from.calls.next(), if !left => match (call, &mut from.leaving) {
+                    (Some(call), _) => {
+                        from.taken += 1;
+                        self.begin(call, running).await;
+                    }
+                    (None, Some(leaving)) => leaving.left = true,
+                    (None, None) => return,
+                },
+                Some(notice) = from.control.next() => self.heed(connection, &notice, running).await,
+                Some(()) = running.ended() => {}
+                () = self.0.closing.cancelled(), if from.leaving.is_none() => from.leave().await,
+                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => from.hurry().await,
+                () = connection.ended() => break,
+            }
+        }
+        // What had arrived is answered by the next connection: whoever asked may still be there.
+        while let Some(Some(call)) = from.calls.next().now_or_never() {
+            self.begin(call, running).await;
+        }
+    }
+
+    async fn begin(&self, call: Message, running: &mut Running) {
+        let Module { shared, name: module, answers, .. } = &self.0;
+        let name = shared.subjects.name(&call.subject).map(str::to_owned);
+        let reply = call.reply.as_deref().filter(|reply| shared.subjects.is_reply(reply));
+        let (Some(name), Some(reply)) = (name, reply) else {
+            metrics::counter!("nats_messages_ignored_total", "module" => module.to_string()).increment(1);
+            tracing::warn!(module = &**module, "a call without a subject for its answer is ignored");
+            return;
+        };
+        if running.len() >= shared.settings.concurrency {
+            let overloaded = BusError::Overloaded { port: module.to_string(), retry_after_ms: 1000 };
+            return shared.answer(&name, reply, Err(overloaded)).await;
+        }
+        let reply = Arc::<str>::from(reply);
+        let (shared, answers) = (Arc::clone(shared), Arc::clone(answers));
+        running.begin(Arc::clone(&reply), async move {
+            let answered = answers.request(&name, headers::read(call.headers.as_ref()), call.payload);
+            let answer = AssertUnwindSafe(answered).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| Err(BusError::failed(&format_args!("{name} panicked"))));
+            shared.answer(&name, &reply, answer).await;
+        });
+    }
+
+    async fn heed(&self, connection: &Connection, notice: &Message, running: &mut Running) {
+        match Said::parse(&notice.payload) {
+            Some(Said::Cancel(reply)) => running.cancel(reply),
+            Some(Said::Ask(reply)) if running.has(reply) => {
+                let (reply, headers) = (reply.to_owned().into(), Some(headers::write_running()));
+                // Asked again a second later.
+                let _ = connection.send(&self.0.name, reply, None, headers, bytes::Bytes::new()).await;
+            }
+            Some(Said::Ask(_)) | None => {}
+        }
+    }
+}
+
+impl Subscribed {
+    /// Ends the subscription after so many more calls. The broker and the client library count alike, so no call falls
+    /// between the two: where one only unsubscribes, the library forgets a subscription before the broker does, and
+    /// what was on its way is dropped without a word.
+    async fn leave(&mut self) {
+        let _ = self.calls.unsubscribe_after(self.taken + LAST_CALLS).await;
+        self.leaving = Some(Leaving { until: Some(Instant::now() + LAST_ORDERS), left: false });
+    }
+
+    /// Ends it now: so few calls come that one will hardly be on its way.
+    async fn hurry(&mut self) {
+        let drained = self.calls.drain().await.is_ok();
+        self.leaving = Some(Leaving { until: None, left: !drained });
+    }
+}

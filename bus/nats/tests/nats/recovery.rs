@@ -1,0 +1,137 @@
+//! A broker that dies, comes back, and forgets.
+
+use crate::{
+    broker::Broker,
+    scratch::{SOON, Scratch},
+    shop::{STORED, Shop},
+};
+use bus::{BusError, Context, Headers, Transport};
+use bus_nats::Nats;
+use bus_testkit::eventually;
+use bytes::Bytes;
+use futures::future::join_all;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::time::{Instant, timeout};
+
+/// B12: how long after a restart each subscription has to answer again.
+const BACK: Duration = Duration::from_secs(10);
+
+async fn ask(transport: &dyn Transport, name: &str) -> Result<Bytes, BusError> {
+    transport.request(name, Headers::new(), "hello".into()).await
+}
+
+/// Sends a batch again and again until it has its receipts, as the outbox does.
+async fn deliver(transport: &dyn Transport, name: &str, batch: String) {
+    let patience = Duration::from_secs(2);
+    loop {
+        let headers = Context::default().with_deadline(Instant::now() + patience).to_headers();
+        if transport.deliver(name, headers, batch.clone().into()).await == Ok(STORED) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// B12, C18, CALL-17: a broker that dies fails what waits and makes everybody unready, at once; when it is back every
+/// subscription of every module answers, each time.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn every_subscription_answers_after_the_broker_was_restarted() {
+    let (mut broker, shop) = (Broker::start().await, Shop::new());
+    let scratch = Scratch::on(broker.url());
+    let (calling, serving) = (scratch.connect().await, scratch.connect().await);
+    let (transport, listener) = (calling.transport(), serving.listener(shop.answers()));
+    let modules = ["shop", "till", "shelf"];
+    for module in modules {
+        listener.open(module).await.expect("opened");
+    }
+    for _ in 0..3 {
+        let held = ["shop.deaf", "till.deaf"].map(|name| {
+            let transport = Arc::clone(&transport);
+            bus::spawn(async move { ask(&*transport, name).await })
+        });
+        eventually("they are heard", SOON, async || shop.inside.load(SeqCst) >= 2).await;
+        broker.kill();
+        for call in held {
+            let answer = call.await.expect("it does not panic");
+            assert!(matches!(answer, Err(BusError::Unavailable { .. })), "{answer:?}");
+        }
+        eventually("it is seen", SOON, async || !listener.is_ready() && !calling.is_connected()).await;
+        assert_eq!(calling.pending(), 0);
+        let lost = BusError::Unavailable { port: "shop".into() };
+        assert_eq!(timeout(Duration::from_secs(5), ask(&*transport, "shop.echo")).await, Ok(Err(lost)));
+
+        broker.restart().await;
+        let begun = shop.begun.load(SeqCst);
+        for module in modules {
+            let (call, inbox) = (format!("{module}.echo"), format!("{module}.inbox"));
+            eventually(&call, BACK, async || ask(&*transport, &call).await.is_ok()).await;
+            timeout(BACK, deliver(&*transport, &inbox, "1".into())).await.expect(&inbox);
+        }
+        assert!(shop.begun.load(SeqCst) >= begun + modules.len());
+        eventually("it is ready", SOON, async || listener.is_ready()).await;
+    }
+}
+
+/// D4: the broker dies in the middle of deliveries and forgets everything, twice; whoever sends repeats, and every batch
+/// gets its receipts.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn a_wiped_store_loses_nothing() {
+    const SENDERS: usize = 4;
+    const EACH: usize = 150;
+    let (mut broker, shop) = (Broker::start().await, Shop::new());
+    let scratch = Scratch::on(broker.url());
+    let (calling, serving) = (scratch.connect().await, scratch.connect().await);
+    let listener = serving.listener(shop.answers());
+    listener.open("shop").await.expect("opened");
+    let done = Arc::new(AtomicUsize::new(0));
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let (transport, done) = (calling.transport(), Arc::clone(&done));
+            bus::spawn(async move {
+                for number in 0..EACH {
+                    deliver(&*transport, "shop.inbox", format!("{sender}/{number}")).await;
+                    done.fetch_add(1, SeqCst);
+                }
+            })
+        })
+        .collect();
+    for part in 1..=2 {
+        let so_far = SENDERS * EACH * part / 4;
+        eventually("deliveries go on", SOON, async || done.load(SeqCst) >= so_far).await;
+        broker.kill();
+        broker.wipe();
+        broker.restart().await;
+    }
+    timeout(SOON * 2, join_all(senders)).await.expect("all have their receipts");
+    let stored: BTreeSet<_> = shop.batches().into_iter().collect();
+    assert_eq!(stored.len(), SENDERS * EACH);
+    assert_eq!(calling.pending(), 0);
+}
+
+/// A process that starts before its broker is served as soon as that is there.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn a_broker_may_come_later() {
+    let (mut broker, shop) = (Broker::reserve(&[]), Shop::new());
+    let scratch = Scratch::on(broker.url());
+    let nats = Nats::connect(scratch.settings()).await.expect("good settings");
+    let listener = nats.listener(shop.answers());
+    assert!(!listener.is_ready());
+    let opening = bus::spawn({
+        let listener = Arc::clone(&listener);
+        async move { listener.open("shop").await }
+    });
+    broker.restart().await;
+    assert_eq!(opening.await.expect("it does not panic"), Ok(()));
+    assert!(listener.is_ready());
+    assert_eq!(ask(&*nats.transport(), "shop.echo").await, Ok("hello".into()));
+}
