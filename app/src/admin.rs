@@ -5,9 +5,10 @@
 mod dead_letters;
 pub(crate) mod integrity;
 mod money_and_stock;
+mod placement;
 mod sagas;
 
-use crate::gateway::Routes;
+use crate::{gateway::Routes, modules::Modules};
 use actix_web::{http::StatusCode, web};
 use bus::{Bus, BusError, Sources};
 use edge::Problem;
@@ -24,7 +25,8 @@ pub(crate) struct Desk {
 }
 
 /// The routes.
-pub(crate) fn routes(desk: Desk) -> Routes {
+pub(crate) fn routes(desk: Desk, modules: &Arc<Modules>) -> Routes {
+    let modules = Arc::clone(modules);
     Arc::new(move |app| {
         app.app_data(web::Data::new(desk.clone()))
             .service(sagas::list)
@@ -32,7 +34,9 @@ pub(crate) fn routes(desk: Desk) -> Routes {
             .service(dead_letters::list)
             .service(dead_letters::replay)
             .service(dead_letters::discard)
-            .service(integrity::integrity);
+            .service(integrity::integrity)
+            .app_data(web::Data::from(Arc::clone(&modules)))
+            .service(placement::place);
     })
 }
 
@@ -45,7 +49,8 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
         dead_letters::list,
         dead_letters::replay,
         dead_letters::discard,
-        integrity::integrity
+        integrity::integrity,
+        placement::place
     ))]
     struct Document;
     Document::openapi()

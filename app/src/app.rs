@@ -3,7 +3,10 @@
 use crate::{
     admin::{self, Desk},
     authentication::{KeySource, TokenAuthenticator},
-    gateway::{self, Gateway, GatewaySettings, Lifecycle},
+    gateway::{
+        self, Gateway, GatewaySettings, Lifecycle,
+        proxy::{NoDiscovery, NotReloaded, Proxy},
+    },
     modules::{self, Background, FirstAdmin, Modules, Placement, StartError},
     settings::Settings,
     telemetry,
@@ -21,11 +24,12 @@ use tokio::{task::JoinHandle, time::Instant};
 /// A running program. Must be started, used and stopped inside of [`block_on`].
 pub struct App {
     address: SocketAddr,
-    modules: Modules,
+    modules: Arc<Modules>,
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
     lifecycle: Lifecycle,
     gateway: GatewaySettings,
+    proxy: Proxy,
 }
 
 /// Runs `work` on the runtime that the program needs: actix's system over tokio's pool of threads. Actors do not
@@ -56,9 +60,10 @@ impl App {
         pin_port(&mut settings)?;
         let metrics = telemetry::start_metrics(settings.data_dir.clone())?;
         let keys = KeySource::from_setting(settings.jwks.as_deref())?;
-        let modules = Modules::start(&settings, Background::Works).await?;
-        match serve(&settings, &modules, metrics, keys) {
-            Ok((server, address, lifecycle)) => {
+        let modules = Arc::new(Modules::start(&settings, Background::Works).await?);
+        let opened = modules.open_process().await;
+        match opened.and_then(|()| serve(&settings, &modules, metrics, keys)) {
+            Ok((server, address, lifecycle, proxy)) => {
                 let handle = server.handle();
                 tracing::info!(%address, "ready");
                 Ok(Self {
@@ -68,6 +73,7 @@ impl App {
                     serving: bus::spawn(server),
                     lifecycle,
                     gateway: settings.http.gateway(),
+                    proxy,
                 })
             }
             Err(error) => {
@@ -83,10 +89,24 @@ impl App {
         self.address
     }
 
+    /// Where other processes call this one over HTTP, where they do.
+    #[must_use]
+    pub fn wire_address(&self) -> Option<SocketAddr> {
+        self.modules.wire.address()
+    }
+
     /// What reaches its modules.
     #[must_use]
     pub fn bus(&self) -> &Bus {
-        &self.modules.bus
+        self.modules.bus()
+    }
+
+    /// Reads the routes to other services again; those before stay where something is wrong with the new ones.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn reload(&self) -> Result<usize, NotReloaded> {
+        self.proxy.reload()
     }
 
     /// The admin that this start made, on an empty database. To be shown to a person once.
@@ -124,37 +144,41 @@ impl App {
 
 fn serve(
     settings: &Settings,
-    modules: &Modules,
+    modules: &Arc<Modules>,
     metrics: telemetry::Metrics,
     keys: KeySource,
-) -> Result<(actix_server::Server, SocketAddr, Lifecycle), StartError> {
-    let (bus, sources) = (modules.bus.clone(), modules.sources.clone());
+) -> Result<(actix_server::Server, SocketAddr, Lifecycle, Proxy), StartError> {
+    let (bus, sources) = (modules.bus().clone(), modules.sources().clone());
     let desk =
         Desk { bus: bus.clone(), sources: sources.clone(), message_age: settings.durable.message_age.0 };
-    let mut openapi = modules::openapi(&bus);
-    let mut routes = modules::routes(&bus, &sources);
-    routes.push(admin::routes(desk));
-    for (page, document) in &modules.pages {
-        routes.push(Arc::clone(page));
-        openapi.merge(document.clone());
-    }
+    let openapi = modules::openapi(settings, &bus);
+    let mut routes = modules::routes(settings, &bus, &sources);
+    routes.push(admin::routes(desk, modules));
     let tokens = settings.token_terms();
     let users = Arc::new(bus.clone());
     let lifecycle = Lifecycle::on(tokio::runtime::Handle::current());
     let scraped = bus.clone();
+    let written = settings.clone();
+    let read = move || match written.read_again() {
+        Ok(settings) => Ok(settings.gateway.routes),
+        Err(error) => Err(crate::chain(&error)),
+    };
+    let id = sources.id::<uuid::Uuid>().simple().to_string();
+    let proxy = Proxy::new(Arc::new(read), Arc::new(NoDiscovery), &id);
     let gateway = Gateway {
         settings: settings.http.gateway(),
         bus: bus.clone(),
         sources: sources.clone(),
         authenticator: Arc::new(TokenAuthenticator::new(tokens.0, tokens.1, keys, users, sources)),
-        readiness: Arc::new(Placement(bus)),
+        readiness: Arc::new(Placement(Arc::clone(modules))),
         metrics: Arc::new(move || metrics.render(&scraped)),
         openapi,
         routes,
+        proxy: proxy.clone(),
         lifecycle: lifecycle.clone(),
     };
     let (server, address) = gateway::serve(gateway, &settings.http.listen)?;
-    Ok((server, address, lifecycle))
+    Ok((server, address, lifecycle, proxy))
 }
 
 /// Takes a free port where none is named: the sandbox has to know it before the server listens.

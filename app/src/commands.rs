@@ -2,10 +2,13 @@
 
 mod config;
 mod doctor;
+mod keygen;
 mod migrate;
+mod place;
 mod seed;
 mod serve;
 mod shop;
+mod split;
 
 use crate::{
     StartError, block_on,
@@ -56,6 +59,18 @@ enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// Show and check what moving a module into a process of its own needs.
+    Split {
+        /// users, inventory, orders, payments or notifications.
+        module: String,
+    },
+    /// Move a module of a running server into another process, or back.
+    Place(place::Wish),
+    /// Make this process's key for talking with the others, and print what they know it by.
+    Keygen {
+        /// A new file; it is never overwritten.
+        path: PathBuf,
+    },
     /// Print the settings in force and where each came from, secrets masked.
     Config,
 }
@@ -98,11 +113,14 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let settings = Settings::read(line.config.as_deref(), variables)?;
     match line.command.unwrap_or(Command::Serve) {
         Command::Config => config::run(&settings),
+        Command::Keygen { path } => keygen::run(&settings, &path),
         command => {
             telemetry::start_log(&settings.log)?;
             block_on(async move {
                 match command {
-                    Command::Serve | Command::Config => serve::run(settings).await,
+                    Command::Split { module } => split::run(&settings, &module).await,
+                    Command::Place(wish) => place::run(wish).await,
+                    Command::Serve | Command::Config | Command::Keygen { .. } => serve::run(settings).await,
                     Command::Migrate { check } => migrate::run(&settings, check).await,
                     Command::Seed { demo: _ } => seed::run(&settings).await,
                     Command::Doctor { fix } => doctor::run(&settings, fix).await,

@@ -4,16 +4,19 @@
 mod catalogue;
 #[cfg(feature = "inventory")]
 mod inventory;
+mod moving;
 #[cfg(feature = "notifications")]
 mod notifications;
 #[cfg(feature = "orders")]
 mod orders;
 #[cfg(feature = "payments")]
 mod payments;
+mod record;
 mod resources;
 mod running;
 #[cfg(feature = "payments")]
 mod sandbox;
+mod sandbox_port;
 #[cfg_attr(
     not(any(
         feature = "users",
@@ -25,15 +28,23 @@ mod sandbox;
     expect(dead_code, reason = "a gateway alone starts no module")
 )]
 mod stage;
+mod target;
 #[cfg(feature = "users")]
 mod users;
+mod wire;
+mod working;
 
+pub(crate) use catalogue::subscriptions;
+pub(crate) use moving::{Arrived, Destination, ProcessError, databases, file};
+use moving::{ProcessPort, Serving};
+use record::{Moved, Record};
 pub(crate) use resources::{openapi, routes};
 pub(crate) use running::{Background, Modules, Placement};
 pub(crate) use stage::Stage;
 pub use stage::{FirstAdmin, StartError};
+pub(crate) use target::NoPlace;
 
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{self, At, Settings, SettingsError};
 use bus_durable::{Database, OpenError, SchemaState};
 use futures::{FutureExt as _, future::BoxFuture};
 use sea_orm_migration::MigratorTrait;
@@ -44,11 +55,13 @@ pub(crate) struct Module {
     pub(crate) name: &'static str,
     /// The ports without which it cannot do its work.
     pub(crate) calls: &'static [&'static str],
+    /// The ports that it asks too, and can wait for.
+    pub(crate) asks: &'static [&'static str],
     /// Whether its own settings make sense.
     pub(crate) check: fn(&Settings) -> Result<(), SettingsError>,
     pub(crate) schema: Schema,
     /// Starts it on its migrated database.
-    start: for<'a> fn(Database, &'a Stage<'a>) -> BoxFuture<'a, Result<Started, StartError>>,
+    start: for<'a> fn(Database, &'a Stage) -> BoxFuture<'a, Result<Started, StartError>>,
 }
 
 /// A module's migrations.
@@ -92,18 +105,51 @@ pub(crate) const COMPILED_IN: &[Module] = &[
     orders::MODULE,
 ];
 
-/// Whether the modules' own settings make sense, and all that they call is there.
+impl Module {
+    /// The ports that it serves: its own, and with payments the sandbox's pages.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = &'static str> + use<> {
+        running::ports(self.name)
+    }
+}
+
+/// A module that is compiled in.
+fn compiled_in(name: &str) -> Result<&'static Module, ProcessError> {
+    let found = COMPILED_IN.iter().find(|module| module.name == name);
+    found.ok_or_else(|| ProcessError::Refused(format!("this process is built without {name}")))
+}
+
+/// Whether the modules' own settings make sense, and all that they call is there; the modules that begin here.
 ///
 /// # Errors
 /// [`StartError`] naming the key, or the ports that are missing.
-pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
-    let here = |port: &&str| COMPILED_IN.iter().any(|module| module.name == *port);
+fn check(settings: &Settings, record: &Record) -> Result<Vec<&'static Module>, StartError> {
+    let begins_at = |name: &str| match record.of(name) {
+        Some(Moved::Here) => At::Local,
+        // How it is reached is in the record.
+        Some(Moved::There { .. } | Moved::Leaving { .. }) => At::Http,
+        Some(Moved::GivenBack) => At::Standby,
+        None => running::at(settings, name),
+    };
+    let mut here = Vec::new();
     for module in COMPILED_IN {
         (module.check)(settings)?;
-        let ports: Vec<_> = module.calls.iter().copied().filter(|port| !here(port)).collect();
+        if begins_at(module.name) == At::Local {
+            here.push(module);
+        }
+    }
+    for name in settings::MODULES {
+        if matches!(begins_at(name), At::Local | At::Standby) && compiled_in(name).is_err() {
+            return Err(StartError::Wire(format!(
+                "placement.{name}.at: this process is built without {name}"
+            )));
+        }
+    }
+    for module in &here {
+        let is_reached = |port: &&str| !matches!(begins_at(port), At::Standby | At::Absent);
+        let ports: Vec<_> = module.calls.iter().copied().filter(|port| !is_reached(port)).collect();
         if !ports.is_empty() {
             return Err(StartError::MissingPorts { module: module.name, ports });
         }
     }
-    Ok(())
+    Ok(here)
 }

@@ -6,16 +6,24 @@
 
 mod read;
 mod sections;
+mod wire;
 
 pub use read::SettingsError;
+pub(crate) use sections::requests;
 pub use sections::{
     AdminSection, BusSection, DurableSection, ExecutorKind, HttpSection, LogFormat, LogSection, PortSection,
     RateSection, SandboxSection, Span,
 };
+pub use wire::{At, Balance, PeerSection, PlacementSection, WireSection};
+pub(crate) use wire::{is_base_url, is_name};
 
+use crate::gateway::proxy::{self, GatewaySection};
 use config::{Map, Value, ValueKind};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// The modules that there are, compiled in or not.
 pub const MODULES: [&str; 5] = ["users", "inventory", "orders", "payments", "notifications"];
@@ -35,12 +43,31 @@ pub struct Settings {
     pub sandbox: SandboxSection,
     /// The first admin.
     pub admin: AdminSection,
+    /// How this process talks with others.
+    pub wire: WireSection,
+    /// What is passed on to other services.
+    pub gateway: GatewaySection,
     /// The log.
     pub log: LogSection,
     /// Where the keys of access tokens are, for a process without users.
     pub jwks: Option<String>,
+    placement: BTreeMap<String, PlacementSection>,
     modules: Sections,
     origins: Vec<Setting>,
+    written: Written,
+}
+
+/// Where the settings were read, to read them again. Printed nowhere: there may be secrets in the variables.
+#[derive(Clone)]
+struct Written {
+    file: Option<PathBuf>,
+    variables: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Written").field(&self.file).finish()
+    }
 }
 
 /// The modules' sections. Printed nowhere: there are secrets in them.
@@ -75,6 +102,11 @@ struct Core {
     sandbox: SandboxSection,
     #[serde(default)]
     admin: AdminSection,
+    #[serde(default)]
+    placement: BTreeMap<String, PlacementSection>,
+    wire: WireSection,
+    #[serde(default)]
+    gateway: GatewaySection,
     log: LogSection,
 }
 
@@ -89,7 +121,8 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let fallback = Path::new("cleave.toml");
         let file = file.or_else(|| fallback.is_file().then_some(fallback));
-        let mut all = read::merged(file, variables)?;
+        let written = Written { file: file.map(Path::to_owned), variables: variables.into_iter().collect() };
+        let mut all = read::merged(file, written.variables.clone())?;
         let origins = read::origins(&all);
         let mut modules = Map::new();
         for name in MODULES {
@@ -99,11 +132,34 @@ impl Settings {
         let jwks = modules.get_mut("users").and_then(|users| users.remove("jwks"));
         let jwks = jwks.map(Value::into_string).transpose().map_err(SettingsError::Value)?;
         let core: Core = read::typed(all)?;
-        let Core { data_dir, http, bus, durable, sandbox, admin, log } = core;
+        let Core { data_dir, http, bus, durable, sandbox, admin, placement, wire, gateway, log } = core;
         let modules = Sections(modules);
-        let settings = Self { data_dir, http, bus, durable, sandbox, admin, log, jwks, modules, origins };
+        let settings = Self {
+            data_dir,
+            http,
+            bus,
+            durable,
+            sandbox,
+            admin,
+            log,
+            jwks,
+            placement,
+            wire,
+            gateway,
+            modules,
+            origins,
+            written,
+        };
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Reads the same file again, with the variables as they were.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn read_again(&self) -> Result<Self, SettingsError> {
+        Self::read(self.written.file.as_deref(), self.written.variables.iter().cloned())
     }
 
     /// A module's own settings.
@@ -117,6 +173,12 @@ impl Settings {
         let named = Map::from_iter([(name.to_owned(), Value::new(None, ValueKind::Table(section)))]);
         let mut named: Map<String, T> = read::typed(named)?;
         named.remove(name).ok_or_else(|| SettingsError::Invalid(format!("there is no section {name}")))
+    }
+
+    /// Where a module is, as far as the settings say.
+    #[must_use]
+    pub fn placement(&self, module: &str) -> PlacementSection {
+        self.placement.get(module).cloned().unwrap_or_default()
     }
 
     /// The URL of a module's database.
@@ -144,6 +206,12 @@ impl Settings {
             format!("http://{address}")
         };
         self.sandbox.public_url.clone().unwrap_or_else(listen)
+    }
+
+    /// Whether payments go to the sandbox provider, which has pages for buyers.
+    pub(crate) fn has_sandbox(&self) -> bool {
+        let provider = self.modules.0.get("payments").and_then(|section| section.get("provider")).cloned();
+        provider.and_then(|value| value.into_string().ok()).is_some_and(|provider| provider == "sandbox")
     }
 
     /// The `iss` and `aud` that access tokens must have.
@@ -181,6 +249,11 @@ impl Settings {
             }
         }
         self.durable.check()?;
+        for (module, section) in &self.placement {
+            section.check(module)?;
+        }
+        self.wire.check()?;
+        proxy::check(&self.gateway.routes).map_err(|error| invalid(&error))?;
         if !(1..=10).contains(&self.sandbox.webhook_copies) {
             return Err(SettingsError::Invalid("sandbox.webhook_copies must be 1 to 10".into()));
         }

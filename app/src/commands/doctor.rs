@@ -26,22 +26,22 @@ const WAITS_FOR_THE_SERVER: &[&str] = &[
 const SETTLE: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(settings: &Settings, fix: bool) -> Result<ExitCode, Failure> {
-    let mut modules = Modules::start(settings, Background::Rests).await?;
-    let checked = examine(&mut modules, settings, fix).await;
+    let modules = Modules::start(settings, Background::Rests).await?;
+    let checked = examine(&modules, settings, fix).await;
     modules.stop(Instant::now() + Duration::from_secs(10)).await;
     Ok(if checked? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// How much is off in the end.
-async fn examine(modules: &mut Modules, settings: &Settings, fix: bool) -> Result<u64, Failure> {
+async fn examine(modules: &Modules, settings: &Settings, fix: bool) -> Result<u64, Failure> {
     let desk = Desk {
-        bus: modules.bus.clone(),
-        sources: modules.sources.clone(),
+        bus: modules.bus().clone(),
+        sources: modules.sources().clone(),
         message_age: settings.durable.message_age.0,
     };
     let mut off = print(&report(&desk, Extent::Everything).await.checks)?;
     if fix {
-        modules.work(settings);
+        modules.work();
         settle(&desk).await;
         if desk.bus.has("inventory") {
             repair(&desk).await?;

@@ -7,14 +7,14 @@ use crate::{
     settings::Settings,
 };
 use bus_durable::OpenError;
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 pub(super) async fn run(settings: &Settings, check: bool) -> Result<ExitCode, Failure> {
     let stage = Stage::resting(settings)?;
     let mut pending = 0;
     for module in modules::COMPILED_IN {
         let url = settings.database_url(module.name)?;
-        if check && file(&url).is_some_and(|file| !file.exists()) {
+        if check && modules::file(&url).is_some_and(|file| !file.exists()) {
             // Looking must not make it.
             let all = (module.schema.migrations)();
             pending += all.len();
@@ -41,11 +41,4 @@ pub(super) async fn run(settings: &Settings, check: bool) -> Result<ExitCode, Fa
         database.close().await;
     }
     Ok(if pending == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The file of a SQLite database.
-fn file(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Some(path.split('?').next().unwrap_or(path).into())
 }

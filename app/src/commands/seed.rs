@@ -21,7 +21,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let modules = Modules::start(settings, Background::Rests).await?;
     let shown = introduce(modules.first_admin.as_ref());
     let seeded = match shown {
-        Ok(()) => seed(&modules.bus, &modules.sources).await,
+        Ok(()) => seed(modules.bus(), modules.sources()).await,
         Err(error) => Err(error),
     };
     modules.stop(Instant::now() + Duration::from_secs(10)).await;

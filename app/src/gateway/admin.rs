@@ -5,7 +5,8 @@ use actix_web::{
     get,
     web::{Data, ServiceConfig},
 };
-use bus::{Bus, Operation, Outcome};
+use bus::{Bus, Operation, Outcome, ShadowReport};
+use bus_discovery::InstanceStatus;
 use edge::{Admin, Listing, Reply};
 use futures::future::join_all;
 use serde::Serialize;
@@ -20,13 +21,21 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Module {
     module: String,
-    /// `local` or `remote`.
+    /// `local`, `remote`, or `moving` between the two.
     placement: &'static str,
+    /// Where it is, where that is elsewhere.
+    at: Option<String>,
     /// What carries its calls.
     transport: &'static str,
     /// `starting`, `ready` or `failed`; null where nobody watches it.
     #[schema(value_type = Option<String>)]
     state: Option<Health>,
+    /// The instances that calls are spread over, and how they stand.
+    #[schema(value_type = Vec<Object>)]
+    instances: Vec<InstanceStatus>,
+    /// What another process that shadows it has answered; null where none does.
+    #[schema(value_type = Option<Object>)]
+    shadow: Option<ShadowReport>,
     /// Calls that run now.
     in_flight: usize,
     /// Calls that wait now.
@@ -68,8 +77,13 @@ fn millis(age: Duration) -> u64 {
 pub(crate) async fn modules(_admin: Admin, shared: Data<Shared>) -> Reply {
     let states = shared.readiness.modules();
     let lags = lags(&shared.bus).await;
-    let data = shared.bus.status().into_iter().map(|port| Module {
-        state: states.iter().find(|state| state.module == port.port).map(|state| state.state),
+    let state = |port: &str| states.iter().find(|state| state.module == port);
+    let data = shared.bus.status().into_iter().filter(|port| state(&port.port).is_some());
+    let data = data.map(|port| Module {
+        state: state(&port.port).map(|state| state.state),
+        at: state(&port.port).and_then(|state| state.at.clone()),
+        instances: state(&port.port).map(|state| state.instances.clone()).unwrap_or_default(),
+        shadow: port.shadow,
         outbox_lag_ms: lags.get(&*port.port).map(|lag| millis(lag.0)),
         inbox_lag_ms: lags.get(&*port.port).map(|lag| millis(lag.1)),
         module: port.port,

@@ -2,7 +2,7 @@
 //!
 //! From the outside in: `wire` (framing, slow heads), `pipeline` (one request: id, deadline,
 //! limits, who is calling, the answer's headers), the routes of the `*-rest` crates, and the gateway's own
-//! (`operations`, `docs`, `admin`).
+//! (`operations`, `docs`, `admin`); or `proxy`, for what other services are to answer.
 
 mod admin;
 mod admission;
@@ -16,6 +16,7 @@ mod headers;
 mod observe;
 mod operations;
 mod pipeline;
+pub mod proxy;
 mod rate_limit;
 mod serve;
 mod settings;
@@ -28,7 +29,9 @@ pub use settings::{GatewaySettings, InvalidSettings, RateLimit};
 use actix_web::web::ServiceConfig;
 use async_trait::async_trait;
 use bus::{Bus, BusError, Caller};
+use bus_discovery::InstanceStatus;
 use edge::Writes;
+use proxy::Proxy;
 use serde::Serialize;
 use std::sync::{
     Arc,
@@ -83,6 +86,12 @@ pub struct ModuleState {
     pub placement: &'static str,
     /// How it does.
     pub state: Health,
+    /// Where it is, where that is elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The instances that calls are spread over, and how they stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<InstanceStatus>,
 }
 
 /// Knows how the modules do. Asked at each `/readyz`, so it answers from memory.
@@ -109,6 +118,8 @@ pub struct Gateway {
     pub openapi: utoipa::openapi::OpenApi,
     /// The rest crates' resources.
     pub routes: Vec<Routes>,
+    /// What is passed on to other services; keep a clone to reload it.
+    pub proxy: Proxy,
     /// What a shutdown needs to know; keep a clone for [`stop`].
     pub lifecycle: Lifecycle,
 }
@@ -155,6 +166,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: RenderMetrics,
     pub(crate) openapi: String,
     pub(crate) table: table::Table,
+    pub(crate) proxy: Proxy,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) admission: admission::Admission,
     pub(crate) limits: rate_limit::Limits,

@@ -2,6 +2,7 @@
 //! deliveries.
 
 use super::StartError;
+use bus::Subscription;
 use bus_durable::Catalogue;
 use std::sync::Arc;
 
@@ -13,13 +14,18 @@ pub(super) fn of_all_modules() -> Result<Arc<Catalogue>, StartError> {
         payments_ports::EVENTS,
         notifications_ports::EVENTS,
     ];
+    Catalogue::new(events.concat(), subscriptions())
+        .map(Arc::new)
+        .map_err(|error| StartError::Module { module: "bus", reason: error.to_string() })
+}
+
+/// Every subscription that there is.
+pub(crate) fn subscriptions() -> Vec<Subscription> {
     let subscriptions = [
         inventory_ports::SUBSCRIPTIONS,
         orders_ports::SUBSCRIPTIONS,
         payments_ports::SUBSCRIPTIONS,
         notifications_ports::SUBSCRIPTIONS,
     ];
-    Catalogue::new(events.concat(), subscriptions.concat())
-        .map(Arc::new)
-        .map_err(|error| StartError::Module { module: "bus", reason: error.to_string() })
+    subscriptions.concat()
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 pub(super) const MODULE: Module = Module {
     name: NAME,
-    calls: &[],
+    calls: &[], asks: &[],
     check: |settings| settings.module::<Settings>(NAME).map(|_| ()),
     schema: Schema::of::<migrations::inventory::Migrator>(),
     start,
 };
 
-fn start<'a>(database: Database, stage: &'a Stage<'a>) -> BoxFuture<'a, Result<Started, StartError>> {
+fn start(database: Database, stage: &Stage) -> BoxFuture<'_, Result<Started, StartError>> {
     async move {
         let settings = stage.settings.module(NAME)?;
         let service = Service::start(database.clone(), settings)

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 pub(super) const MODULE: Module = Module {
     name: NAME,
-    calls: &[],
+    calls: &[], asks: &["users"],
     check: |settings| settings.module::<Settings>(NAME).map(|_| ()),
     schema: Schema::of::<migrations::notifications::Migrator>(),
     start,
 };
 
-fn start<'a>(database: Database, stage: &'a Stage<'a>) -> BoxFuture<'a, Result<Started, StartError>> {
+fn start(database: Database, stage: &Stage) -> BoxFuture<'_, Result<Started, StartError>> {
     async move {
         let settings = stage.settings.module(NAME)?;
         let users = Arc::new(stage.bus.clone());

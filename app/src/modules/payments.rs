@@ -11,7 +11,7 @@ use payments_ports::PaymentsPort;
 use std::sync::Arc;
 
 pub(super) const MODULE: Module =
-    Module { name: NAME, calls: &[], check, schema: Schema::of::<migrations::payments::Migrator>(), start };
+    Module { name: NAME, calls: &[], asks: &[], check, schema: Schema::of::<migrations::payments::Migrator>(), start };
 
 fn check(settings: &settings::Settings) -> Result<(), settings::SettingsError> {
     let own: Settings = settings.module(NAME)?;
@@ -35,7 +35,7 @@ fn is_secret(text: &str) -> bool {
     key.is_some_and(|key| (24..=64).contains(&key.len()))
 }
 
-fn start<'a>(database: Database, stage: &'a Stage<'a>) -> BoxFuture<'a, Result<Started, StartError>> {
+fn start(database: Database, stage: &Stage) -> BoxFuture<'_, Result<Started, StartError>> {
     async move {
         let mut settings: Settings = stage.settings.module(NAME)?;
         if settings.webhook_secret.reveal().is_empty() {
@@ -49,6 +49,7 @@ fn start<'a>(database: Database, stage: &'a Stage<'a>) -> BoxFuture<'a, Result<S
             .map_err(|error| StartError::module(NAME, &error))?;
         stage.serve(&database, Arc::clone(&service) as Arc<dyn PaymentsPort>).await;
         let subscribers = service.subscribers();
+        stage.serve_beside(sandbox::served(sandbox.clone()));
         let sink = Arc::new(sandbox_provider::WebhooksToPort::new(Arc::new(stage.bus.clone())));
         let sender = sandbox.clone();
         let workers = move |stop: tokio::sync::watch::Receiver<bool>| {
@@ -57,7 +58,6 @@ fn start<'a>(database: Database, stage: &'a Stage<'a>) -> BoxFuture<'a, Result<S
             tasks
         };
         let mut started = Started::new(database, subscribers, Box::new(workers));
-        started.pages.push((sandbox::routes(sandbox.clone()), sandbox::openapi()));
         started.close = Some(async move { sandbox.close().await }.boxed());
         Ok(started)
     }

@@ -1,16 +1,23 @@
-//! The modules as a whole: started side by side, set to work, stopped in order.
+//! The modules of this process: started side by side, set to work, stopped in order, and one by one when they move.
 
-use super::{COMPILED_IN, FirstAdmin, Stage, StartError, Started, check};
-use crate::{
-    gateway::{Health, ModuleState, Readiness, Routes},
-    settings::Settings,
+use super::{
+    COMPILED_IN, FirstAdmin, Module, Moved, ProcessPort, Serving, Stage, StartError, check,
+    record::Record,
+    wire::Wire,
+    working::{Working, idle},
 };
-use actix_rt::Arbiter;
-use bus::{Bus, Sources};
-use bus_durable::{Database, Dispatch};
-use futures::future::{BoxFuture, join_all, try_join_all};
-use std::time::Duration;
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use crate::{
+    gateway::{Health, ModuleState, Readiness},
+    settings::{At, MODULES, Settings},
+};
+use bus::{Bus, Direct, Served, Sources};
+use futures::future::{join_all, try_join_all};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// Whether the modules work by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,138 +28,199 @@ pub(crate) enum Background {
     Rests,
 }
 
-/// The running modules.
+/// The modules, those that are here and the ways to the others.
 pub(crate) struct Modules {
-    pub(crate) bus: Bus,
-    pub(crate) sources: Sources,
+    pub(crate) stage: Stage,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) record: Record,
     pub(crate) first_admin: Option<FirstAdmin>,
-    pub(crate) pages: Vec<(Routes, utoipa::openapi::OpenApi)>,
-    resting: Vec<Started>,
-    databases: Vec<Database>,
-    dispatches: Vec<Dispatch>,
-    tasks: Vec<JoinHandle<()>>,
-    closing: Vec<BoxFuture<'static, ()>>,
-    stop: watch::Sender<bool>,
-    arbiters: Vec<Arbiter>,
+    working: Mutex<BTreeMap<&'static str, Working>>,
+    /// One module moves at a time.
+    pub(super) moving: tokio::sync::Mutex<()>,
 }
 
 impl Modules {
-    /// Starts every module that is compiled in, migrating its database.
+    /// Connects the modules that are elsewhere and starts those that are here, migrating their databases.
     ///
     /// # Errors
     /// [`StartError`] that names the module, the key or the missing port.
     pub(crate) async fn start(settings: &Settings, background: Background) -> Result<Self, StartError> {
-        check(settings)?;
+        let record = Record::open(&settings.data_dir)?;
+        let here = check(settings, &record)?;
         let stage = match background {
             Background::Works => Stage::new(settings, settings.bus.executor)?,
             Background::Rests => Stage::resting(settings)?,
         };
+        let wire = Wire::connect(settings, &stage, background).await?;
+        let modules = Self {
+            stage,
+            wire: Arc::new(wire),
+            record,
+            first_admin: None,
+            working: Mutex::default(),
+            moving: tokio::sync::Mutex::default(),
+        };
+        modules.link(settings)?;
+        modules.start_all(here, background).await
+    }
+
+    async fn start_all(
+        mut self,
+        here: Vec<&'static Module>,
+        background: Background,
+    ) -> Result<Self, StartError> {
         // Side by side: a start takes as long as the slowest database, not as all of them.
-        let starts = COMPILED_IN.iter().map(|module| {
-            let stage = &stage;
-            async move {
-                let database = stage.open(module.name).await?;
-                (module.schema.migrate)(&database).await?;
-                (module.start)(database, stage).await
-            }
-        });
-        let started = try_join_all(starts).await;
-        let Stage { bus, sources, threads, .. } = stage;
-        let arbiters = threads.into_arbiters();
-        let started = match started {
+        let starts = here.iter().map(|module| self.start_module(module));
+        let started = match try_join_all(starts).await {
             Ok(started) => started,
             Err(error) => {
-                for arbiter in arbiters {
-                    arbiter.stop();
-                }
+                self.stage.threads.stop().await;
                 return Err(error);
             }
         };
-        let mut modules = Self {
-            bus,
-            sources,
-            first_admin: None,
-            pages: Vec::new(),
-            resting: Vec::new(),
-            databases: started.iter().map(|module| module.database.clone()).collect(),
-            dispatches: Vec::new(),
-            tasks: Vec::new(),
-            closing: Vec::new(),
-            stop: watch::Sender::new(false),
-            arbiters,
-        };
-        for mut module in started {
-            modules.first_admin = modules.first_admin.or(module.first_admin.take());
-            modules.pages.append(&mut module.pages);
-            modules.closing.extend(module.close.take());
-            modules.resting.push(module);
+        for (module, (working, first_admin)) in here.iter().zip(started) {
+            self.first_admin = self.first_admin.or(first_admin);
+            self.working().insert(module.name, working);
         }
         if background == Background::Works {
-            modules.work(settings);
+            self.work();
+            for module in here {
+                self.wire.open(module).await.map_err(|error| StartError::module(module.name, &error))?;
+            }
         }
-        Ok(modules)
+        Ok(self)
+    }
+
+    /// Starts one module; it does nothing yet by itself.
+    async fn start_module(&self, module: &Module) -> Result<(Working, Option<FirstAdmin>), StartError> {
+        let database = self.stage.open(module.name).await?;
+        (module.schema.migrate)(&database).await?;
+        let mut started = (module.start)(database, &self.stage).await?;
+        let first_admin = started.first_admin.take();
+        Ok((Working::resting(started), first_admin))
+    }
+
+    /// Starts one module, lets it work, and takes other processes' calls for it.
+    pub(super) async fn take_up(&self, module: &'static Module) -> Result<(), StartError> {
+        let (mut working, _) = self.start_module(module).await?;
+        working.work(&self.stage);
+        self.working().insert(module.name, working);
+        self.wire.open(module).await.map_err(|error| StartError::module(module.name, &error))
+    }
+
+    /// Stops one module and closes its database; calls must be held back or go elsewhere by now.
+    pub(super) async fn lay_down(&self, module: &'static Module, deadline: Instant) {
+        for listened in module.ports() {
+            self.wire.close(listened).await;
+        }
+        let working = self.working().remove(module.name);
+        if let Some(mut working) = working {
+            working.finish(deadline).await;
+            working.close(deadline + Duration::from_secs(5)).await;
+        }
+    }
+
+    /// Links the modules that are elsewhere.
+    fn link(&self, settings: &Settings) -> Result<(), StartError> {
+        for name in MODULES {
+            if let Some(transport) = self.wire.placed(name, &settings.placement(name), &self.record)? {
+                for port in ports(name) {
+                    self.stage.bus.connect_module(port, &transport(port));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Lets messages move, sagas go on, and do what is due.
-    pub(crate) fn work(&mut self, settings: &Settings) {
-        let dispatch = settings.durable.dispatch();
-        for module in self.resting.drain(..) {
-            tracing::debug!(module = module.name, "works");
-            self.dispatches.push(Dispatch::start(&module.database, &self.bus, module.subscribers, &dispatch));
-            self.tasks.extend((module.workers)(self.stop.subscribe()));
+    pub(crate) fn work(&self) {
+        for working in self.working().values_mut() {
+            working.work(&self.stage);
         }
     }
 
-    /// Finishes what runs, hands duties over, lets the writers drain and closes. What is not done by the deadline is
-    /// left as it is: whatever starts next takes it up.
-    pub(crate) async fn stop(self, deadline: Instant) {
-        let Self { bus, databases, dispatches, tasks, closing, stop, arbiters, .. } = self;
-        stop.send_replace(true);
-        let last = deadline - deadline.saturating_duration_since(Instant::now()) / 4;
-        let quiet = async {
-            tokio::join!(idle(&bus), join_all(dispatches.into_iter().map(Dispatch::stop)), join_all(tasks));
-        };
-        if tokio::time::timeout_at(last, quiet).await.is_err() {
-            tracing::warn!(
-                "not everything was done by the deadline of the shutdown; it is taken up at the next start"
-            );
-        }
-        let close = async {
-            join_all(closing).await;
-            join_all(databases.iter().map(Database::close)).await;
-        };
-        if tokio::time::timeout_at(deadline, close).await.is_err() {
-            tracing::warn!("the databases were not closed by the deadline of the shutdown");
-        }
-        for arbiter in &arbiters {
-            arbiter.stop();
-        }
-        let joined = tokio::task::spawn_blocking(move || {
-            for arbiter in arbiters {
-                drop(arbiter.join());
+    /// Lets other processes ask this one to take part in moving a module, and finds out about moves that were
+    /// interrupted.
+    ///
+    /// # Errors
+    /// [`StartError`] where it cannot listen.
+    pub(crate) async fn open_process(self: &Arc<Self>) -> Result<(), StartError> {
+        let port = Serving::of(self) as Arc<dyn ProcessPort>;
+        self.bus().serve(Served::new(port, Arc::new(Direct), self.bus().policies()));
+        let opened = self.wire.open_process(self.bus()).await;
+        opened.map_err(|error| StartError::Wire(format!("this process cannot be reached: {error}")))?;
+        for module in COMPILED_IN {
+            if let Some(Moved::Leaving { to }) = self.record.of(module.name) {
+                let modules = Arc::clone(self);
+                bus::spawn(async move { modules.find_out(module, to).await });
             }
-        });
-        drop(tokio::time::timeout(Duration::from_secs(2), joined).await);
+        }
+        Ok(())
+    }
+
+    /// A working module's database.
+    pub(super) fn database(&self, module: &str) -> Option<bus_durable::Database> {
+        self.working().get(module).map(|working| working.database.clone())
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.stage.bus
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.stage.sources
+    }
+
+    fn working(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Working>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes nothing more from other processes, finishes what runs, sends what is in the outboxes, hands duties over,
+    /// lets the writers drain and closes. What is not done by the deadline is left as it is: whatever starts next takes
+    /// it up.
+    pub(crate) async fn stop(&self, deadline: Instant) {
+        let last = deadline - deadline.saturating_duration_since(Instant::now()) / 4;
+        let taken = async {
+            self.wire.stop_listening().await;
+            idle(&self.stage.bus).await;
+        };
+        if tokio::time::timeout_at(last, taken).await.is_err() {
+            tracing::warn!("calls were still running at the deadline of the shutdown");
+        }
+        let mut working = std::mem::take(&mut *self.working());
+        join_all(working.values_mut().map(|working| working.finish(last.max(Instant::now())))).await;
+        join_all(working.into_values().map(|working| working.close(deadline))).await;
+        self.stage.threads.stop().await;
     }
 }
 
-/// Waits until no call runs.
-async fn idle(bus: &Bus) {
-    while bus.status().iter().any(|port| port.in_flight + port.waiting > 0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+/// The ports that go with a module: its own, and the sandbox's pages with payments.
+pub(super) fn ports(module: &str) -> impl Iterator<Item = &str> {
+    let own = std::iter::once(module);
+    own.chain((module == "payments").then_some("sandbox"))
 }
 
-/// The modules as `/readyz` shows them: they are ready before the server listens.
-pub(crate) struct Placement(pub(crate) Bus);
+/// The modules as `/readyz` shows them: those that are here are ready before the server listens.
+pub(crate) struct Placement(pub(crate) Arc<Modules>);
 
 impl Readiness for Placement {
     fn modules(&self) -> Vec<ModuleState> {
-        let state = |port: bus::PortStatus| ModuleState {
-            module: port.port,
-            placement: port.placement,
-            state: Health::Ready,
+        let listening = self.0.wire.is_ready();
+        let modules = self.0.stage.bus.status().into_iter().filter(|port| MODULES.contains(&&*port.port));
+        let state = |port: bus::PortStatus| {
+            // What cannot be called from elsewhere is not ready, and whoever balances should go elsewhere.
+            let is_here = port.placement == "local";
+            let state = if is_here && !listening { Health::Starting } else { Health::Ready };
+            let at = self.0.wire.place(&port.port).filter(|_| !is_here);
+            let instances = if is_here { Vec::new() } else { self.0.wire.instances(&port.port) };
+            ModuleState { module: port.port, placement: port.placement, state, at, instances }
         };
-        self.0.status().into_iter().map(state).collect()
+        modules.map(state).collect()
     }
+}
+
+/// A module's setting where it is compiled in or not.
+pub(super) fn at(settings: &Settings, module: &str) -> At {
+    let is_here = COMPILED_IN.iter().any(|known| known.name == module);
+    settings.placement(module).at.unwrap_or(if is_here { At::Local } else { At::Absent })
 }

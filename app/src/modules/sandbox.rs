@@ -1,16 +1,18 @@
-//! The sandbox provider beside payments: its database, its webhooks, its pages.
+//! The sandbox provider beside payments: its database, its webhooks, its port.
 
-use super::{Stage, StartError};
-use crate::gateway::Routes;
-use actix_web::{get, web};
-use edge::{Problem, Query, Reply, Staff};
+use super::{
+    Stage, StartError,
+    sandbox_port::{
+        Page, SandboxPort, SandboxPortError, TransactionBody, TransactionsOf, Visit, VisitCharge,
+    },
+};
+use async_trait::async_trait;
+use bus::BusError;
 use sandbox::{Sandbox, SandboxSettings, Sources, WebhookSink};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::watch;
-use utoipa::{IntoParams, OpenApi, ToSchema};
 
-pub(super) async fn open(stage: &Stage<'_>, webhook_secret: &str) -> Result<Sandbox, StartError> {
+pub(super) async fn open(stage: &Stage, webhook_secret: &str) -> Result<Sandbox, StartError> {
     let (clock, ids) = (stage.sources.clone(), stage.sources.clone());
     let sources =
         Sources { now_micros: Arc::new(move || clock.now().micros()), next_id: Arc::new(move || ids.id()) };
@@ -32,68 +34,36 @@ pub(super) async fn deliver(sandbox: Sandbox, sink: Arc<dyn WebhookSink>, mut st
     }
 }
 
-/// Its pages, and what it really did.
-pub(super) fn routes(sandbox: Sandbox) -> Routes {
-    Arc::new(move |app| {
-        app.app_data(web::Data::new(sandbox.clone())).service(transactions);
-        sandbox::configure(sandbox.clone())(app);
-    })
+/// The sandbox as a port.
+pub(super) fn served(sandbox: Sandbox) -> Arc<dyn SandboxPort> {
+    Arc::new(Served(sandbox))
 }
 
-/// The description of its own resource.
-pub(super) fn openapi() -> utoipa::openapi::OpenApi {
-    #[derive(OpenApi)]
-    #[openapi(paths(transactions))]
-    struct Document;
-    Document::openapi()
-}
+struct Served(Sandbox);
 
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Wanted {
-    /// The order's id.
-    reference: String,
-}
+#[async_trait]
+impl SandboxPort for Served {
+    async fn visit(&self, request: VisitCharge) -> Result<Page, SandboxPortError> {
+        let page = match request.visit {
+            Visit::Look => sandbox::show(&self.0, &request.charge).await,
+            Visit::Approve => sandbox::answer(&self.0, &request.charge, true).await,
+            Visit::Abandon => sandbox::answer(&self.0, &request.charge, false).await,
+        };
+        let header = |(name, value): (&'static str, String)| (name.to_owned(), value);
+        let headers = page.headers.into_iter().map(header).collect();
+        Ok(Page { status: page.status, headers, body: page.body })
+    }
 
-#[derive(Serialize, ToSchema)]
-struct TransactionBody {
-    id: uuid::Uuid,
-    reference: String,
-    #[schema(example = "capture")]
-    kind: &'static str,
-    #[schema(value_type = edge::schema::Money)]
-    amount: kernel::Money,
-    #[schema(example = "succeeded")]
-    status: &'static str,
-    #[schema(value_type = String, format = DateTime)]
-    at: bus::Timestamp,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Transactions {
-    data: Vec<TransactionBody>,
-}
-
-/// What the sandbox provider really did for an order, oldest first.
-#[utoipa::path(tag = "sandbox", params(Wanted), responses((status = 200, body = Transactions)))]
-#[get("/sandbox/transactions")]
-async fn transactions(
-    _staff: Staff,
-    Query(wanted): Query<Wanted>,
-    sandbox: web::Data<Sandbox>,
-) -> Result<Reply, Problem> {
-    let rows = sandbox
-        .transactions(&wanted.reference)
-        .await
-        .map_err(|error| Problem::internal(bus::Incident::log(&error)))?;
-    let body = |row: sandbox::Transaction| TransactionBody {
-        id: row.id,
-        reference: row.reference,
-        kind: row.kind.as_str(),
-        amount: row.amount,
-        status: row.status.as_str(),
-        at: bus::Timestamp::from_micros(row.at),
-    };
-    Ok(Reply::ok(&Transactions { data: rows.into_iter().map(body).collect() }))
+    async fn transactions(&self, request: TransactionsOf) -> Result<Vec<TransactionBody>, SandboxPortError> {
+        let rows = self.0.transactions(&request.reference).await.map_err(|error| BusError::failed(&error))?;
+        let body = |row: sandbox::Transaction| TransactionBody {
+            id: row.id,
+            reference: row.reference,
+            kind: row.kind.as_str().to_owned(),
+            amount: row.amount,
+            status: row.status.as_str().to_owned(),
+            at: bus::Timestamp::from_micros(row.at),
+        };
+        Ok(rows.into_iter().map(body).collect())
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::catalogue;
 use crate::{
-    gateway::Routes,
     secrets::SecretError,
     settings::{ExecutorKind, Settings, SettingsError},
 };
@@ -11,7 +10,10 @@ use bus::{Bus, Direct, Executor, Port, Served, Sources};
 use bus_actor::Mailbox;
 use bus_durable::{Catalogue, Database, DatabaseSettings, OpenError, Subscribers};
 use futures::future::BoxFuture;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{sync::watch, task::JoinHandle};
 use users_ports::Secret;
 
@@ -57,6 +59,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The ways to other processes.
+    #[error("{0}")]
+    Wire(String),
     /// The metrics.
     #[error("metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -78,8 +83,8 @@ pub struct FirstAdmin {
 }
 
 /// What every module is started with.
-pub(crate) struct Stage<'a> {
-    pub(crate) settings: &'a Settings,
+pub(crate) struct Stage {
+    pub(crate) settings: Arc<Settings>,
     pub(crate) bus: Bus,
     pub(crate) sources: Sources,
     pub(crate) catalogue: Arc<Catalogue>,
@@ -96,26 +101,24 @@ pub(crate) struct Started {
     pub(crate) subscribers: Subscribers,
     pub(crate) workers: Workers,
     pub(crate) first_admin: Option<FirstAdmin>,
-    /// Pages beside its resources.
-    pub(crate) pages: Vec<(Routes, utoipa::openapi::OpenApi)>,
     /// What is to be closed with it.
     pub(crate) close: Option<BoxFuture<'static, ()>>,
 }
 
 impl Started {
     pub(crate) fn new(database: Database, subscribers: Subscribers, workers: Workers) -> Self {
-        let (name, first_admin, pages, close) = (database.module(), None, Vec::new(), None);
-        Self { name, database, subscribers, workers, first_admin, pages, close }
+        let (name, first_admin, close) = (database.module(), None, None);
+        Self { name, database, subscribers, workers, first_admin, close }
     }
 }
 
-impl<'a> Stage<'a> {
+impl Stage {
     /// A stage with nobody on it.
-    pub(crate) fn new(settings: &'a Settings, executors: ExecutorKind) -> Result<Self, StartError> {
+    pub(crate) fn new(settings: &Settings, executors: ExecutorKind) -> Result<Self, StartError> {
         make_data_dir(settings)?;
         let policies = settings.bus.policies()?;
         Ok(Self {
-            settings,
+            settings: Arc::new(settings.clone()),
             bus: if settings.bus.strict { Bus::strict(policies) } else { Bus::new(policies) },
             sources: Sources::system(),
             catalogue: catalogue::of_all_modules()?,
@@ -125,7 +128,7 @@ impl<'a> Stage<'a> {
     }
 
     /// One for commands that look, or do one thing: they need no threads of their own.
-    pub(crate) fn resting(settings: &'a Settings) -> Result<Self, StartError> {
+    pub(crate) fn resting(settings: &Settings) -> Result<Self, StartError> {
         Self::new(settings, ExecutorKind::Direct)
     }
 
@@ -145,6 +148,11 @@ impl<'a> Stage<'a> {
         let executor = self.executor(self.bus.policies().port(P::NAME).concurrency).await;
         self.bus.serve(Served::new(port, executor, self.bus.policies()));
         self.bus.serve_operations(P::NAME, Arc::new(database.clone()));
+    }
+
+    /// Serves a port that goes with a module and has no messages of its own.
+    pub(crate) fn serve_beside<P: Port + ?Sized>(&self, port: Arc<P>) {
+        self.bus.serve(Served::new(port, Arc::new(Direct), self.bus.policies()));
     }
 
     async fn executor(&self, depth: usize) -> Arc<dyn Executor> {
@@ -177,8 +185,18 @@ impl Threads {
         arbiter.handle()
     }
 
-    pub(crate) fn into_arbiters(self) -> Vec<Arbiter> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).0
+    /// Ends them, and waits for their end a while.
+    pub(crate) async fn stop(&self) {
+        let arbiters = std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0);
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        let joined = tokio::task::spawn_blocking(move || {
+            for arbiter in arbiters {
+                drop(arbiter.join());
+            }
+        });
+        drop(tokio::time::timeout(Duration::from_secs(2), joined).await);
     }
 }
 

@@ -10,13 +10,13 @@ use users_ports::UsersPort;
 
 pub(super) const MODULE: Module = Module {
     name: users::NAME,
-    calls: &[],
+    calls: &[], asks: &[],
     check: |settings| settings.module::<Settings>(users::NAME).map(|_| ()),
     schema: Schema::of::<migrations::users::Migrator>(),
     start,
 };
 
-fn start<'a>(database: Database, stage: &'a Stage<'a>) -> BoxFuture<'a, Result<Started, StartError>> {
+fn start(database: Database, stage: &Stage) -> BoxFuture<'_, Result<Started, StartError>> {
     async move {
         let mut settings: Settings = stage.settings.module(users::NAME)?;
         let admin = stage.settings.admin.clone();

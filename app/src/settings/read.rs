@@ -30,10 +30,24 @@ pub(crate) const OPTIONAL: &[&str] = &[
     "notifications.smtp.password",
     "notifications.smtp.timeout",
     "notifications.smtp.connections",
+    "placement.*.at",
+    "placement.*.discover",
+    "placement.*.balance",
+    "wire.listen",
+    "wire.nats",
+    "wire.amqp",
+    "wire.key_file",
+    "wire.peers.*.control",
+    "wire.etcd",
+    "wire.advertise",
     "sandbox.public_url",
     "admin.email",
     "admin.password",
 ];
+
+/// Lists without a default.
+const OPTIONAL_LISTS: &[&str] =
+    &["placement.*.addresses", "wire.peers.*.keys", "wire.peers.*.modules", "wire.peers.*.calls"];
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +177,7 @@ fn from_variables(
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         let Some(path) = rest.strip_prefix("__") else { return Err(SettingsError::Variable(name)) };
         let key = path.to_lowercase().replace("__", ".");
-        let kind = if known.get(&key) == Some(&true) {
+        let kind = if known.get(&key) == Some(&true) || OPTIONAL_LISTS.iter().any(|list| fits(list, &key)) {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             ValueKind::Array(parts.map(|part| Value::new(Some(&name), part)).collect())
         } else {
@@ -207,7 +221,7 @@ fn refuse_unknown(table: &Map<String, Value>, known: &BTreeMap<String, bool>) ->
 }
 
 fn is_known(key: &str, known: &BTreeMap<String, bool>) -> bool {
-    known.contains_key(key) || OPTIONAL.iter().any(|pattern| fits(pattern, key))
+    known.contains_key(key) || OPTIONAL.iter().chain(OPTIONAL_LISTS).any(|pattern| fits(pattern, key))
 }
 
 fn fits(pattern: &str, key: &str) -> bool {
@@ -222,7 +236,7 @@ fn fits(pattern: &str, key: &str) -> bool {
 }
 
 fn unknown(key: String, origin: String, known: &BTreeMap<String, bool>) -> SettingsError {
-    let names = known.keys().map(String::as_str).chain(OPTIONAL.iter().copied());
+    let names = known.keys().map(String::as_str).chain(OPTIONAL.iter().chain(OPTIONAL_LISTS).copied());
     let near = names
         .map(|name| (distance(name, &key), name))
         .min()

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use users_ports::Secret;
 
 /// A duration as people write it.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Span(#[serde(with = "kernel::duration")] pub(crate) Duration);
 
@@ -40,7 +40,7 @@ pub struct HttpSection {
 }
 
 /// `[http.rate_per_caller]` and `[http.rate_per_ip]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config/default.toml says what each is")]
 pub struct RateSection {
@@ -146,7 +146,7 @@ impl BusSection {
 }
 
 /// The requests of a port; none where there is no such port.
-fn requests(port: &str) -> &'static [RequestInfo] {
+pub(crate) fn requests(port: &str) -> &'static [RequestInfo] {
     match port {
         "users" => <dyn users_ports::UsersPort as Port>::REQUESTS,
         "inventory" => <dyn inventory_ports::InventoryPort as Port>::REQUESTS,

@@ -7,8 +7,8 @@ use crate::{
 use actix_web::web;
 use bus::{Bus, BusError, Caller, Policies, Role, Sources};
 use cleave::gateway::{
-    AuthFailure, Authenticator, Gateway, GatewaySettings, Health, Lifecycle, ModuleState, Readiness, serve,
-    stop,
+    AuthFailure, Authenticator, Gateway, GatewaySettings, Health, Lifecycle, ModuleState, Readiness,
+    proxy::Proxy, serve, stop,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{
@@ -147,6 +147,7 @@ fn run(
             metrics: Arc::new(|| recorder().render()),
             openapi: contract(),
             routes: vec![Arc::new(move |app: &mut web::ServiceConfig| routes(app, &things))],
+            proxy: Proxy::none(),
             lifecycle: lifecycle.clone(),
         };
         let (server, address) = serve(gateway, "127.0.0.1:0").expect("it starts");
@@ -182,7 +183,7 @@ struct Modules(Arc<Mutex<Health>>);
 impl Readiness for Modules {
     fn modules(&self) -> Vec<ModuleState> {
         let state = *self.0.lock().expect("not poisoned");
-        vec![ModuleState { module: "things".into(), placement: "local", state }]
+        vec![ModuleState { module: "things".into(), placement: "local", state, at: None, instances: Vec::new() }]
     }
 }
 

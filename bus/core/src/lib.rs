@@ -31,7 +31,7 @@ pub use context::{Caller, Command, Context, Headers, Role, TraceContext, spawn, 
 pub use endpoints::Endpoints;
 pub use error::{BusError, ErrorKind, Incident, PortError};
 pub use event::{Delivery, Event, Message, OnDeadLetter, Receipt, Receive, Subscription};
-pub use moving::Held;
+pub use moving::{Held, Left};
 pub use operations::{DeadLetter, DeadLetterId, Operation, Operations, Outcome, Phase, SagaEntry, SagaView};
 pub use policy::{InvalidPolicy, Policies, Policy};
 pub use port::{CallKind, Exporter, Handler, Port, Request, RequestInfo};

@@ -43,22 +43,37 @@ impl Bus {
     }
 }
 
+/// What a module was before it moved: its last calls may still run.
+pub struct Left(Option<Site>);
+
+impl Left {
+    /// Waits until everything that had begun there has ended; `false` where it has not by the deadline.
+    pub async fn drained(&self, deadline: Instant) -> bool {
+        drained(self.0.as_ref(), deadline).await
+    }
+}
+
+async fn drained(site: Option<&Site>, deadline: Instant) -> bool {
+    while !site.is_none_or(Site::is_idle) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    true
+}
+
 impl Held {
     /// Waits until everything that had begun has ended; `false` where it has not by the deadline.
     pub async fn drained(&self, deadline: Instant) -> bool {
-        while !self.before.as_ref().is_none_or(Site::is_idle) {
-            if Instant::now() >= deadline {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        true
+        drained(self.before.as_ref(), deadline).await
     }
 
-    /// The module is where the bus has been told: those who wait go there.
-    pub fn settle(mut self) {
-        self.before = None;
+    /// The module is where the bus has been told: those who wait go there. Nowhere, where it has been told nothing.
+    pub fn settle(mut self) -> Left {
+        let left = Left(self.before.take());
         self.release(|site| site.moving = None);
+        left
     }
 
     fn release(&mut self, change: impl Fn(&mut Site)) {

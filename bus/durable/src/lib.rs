@@ -15,6 +15,7 @@ mod idempotency;
 mod inbox;
 mod later;
 mod lease;
+mod mark;
 mod open;
 mod operations;
 mod outbox;

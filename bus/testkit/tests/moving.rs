@@ -106,7 +106,7 @@ async fn calls_that_wait_go_where_the_module_is_then() {
     assert!(bus.has("shop"), "it is somewhere");
     bus.connect_module("shop", &elsewhere(&there));
     assert!(waiting.iter().all(|call| !call.is_finished()), "not before it has settled");
-    held.settle();
+    drop(held.settle());
     for call in waiting {
         assert_eq!(call.await.expect("it does not panic"), Ok("there".into()));
     }
@@ -158,7 +158,7 @@ async fn those_who_wait_are_bounded_and_keep_their_deadlines() {
         assert_eq!(late, Err(BusError::DeadlineExceeded { name: "shop.place".into() }.into()));
     }
     assert_eq!(bus.status()[0].waiting, 0, "nobody is left behind");
-    held.settle();
+    drop(held.settle());
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn a_module_that_comes_and_goes_loses_no_call() {
         } else {
             bus.serve(served(&here));
         }
-        held.settle();
+        drop(held.settle());
         moves += 1;
     }
     assert!(moves > 2, "it has moved {moves} times");

@@ -24,6 +24,6 @@ pub use charge::{
     TransactionStatus, VoidCharge,
 };
 pub use error::SandboxError;
-pub use pages::configure;
+pub use pages::{Page, answer, show};
 pub use service::{Sandbox, SandboxSettings, Sources};
 pub use webhook::{SignedWebhook, WebhookSink, backoff, sign};

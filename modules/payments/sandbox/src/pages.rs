@@ -1,7 +1,6 @@
 //! The page where a buyer approves or abandons a charge: plain forms, no script, nothing from elsewhere.
 
 use crate::{entities::charges::ChargeState, error::SandboxError, service::Sandbox};
-use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -17,20 +16,19 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Mounts the challenge pages at `/sandbox/challenges/{id}`.
-pub fn configure(sandbox: Sandbox) -> impl FnOnce(&mut web::ServiceConfig) {
-    move |config| {
-        config.service(
-            web::scope("/sandbox/challenges")
-                .app_data(web::Data::new(sandbox))
-                .route("/{id}", web::get().to(show))
-                .route("/{id}/approve", web::post().to(approve))
-                .route("/{id}/abandon", web::post().to(abandon)),
-        );
-    }
+/// A page as a web server of any make can send it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers that make it safe to show, and where to go next.
+    pub headers: Vec<(&'static str, String)>,
+    /// HTML, or nothing.
+    pub body: String,
 }
 
-async fn show(sandbox: web::Data<Sandbox>, id: web::Path<String>) -> HttpResponse {
+/// The page of a charge, by its id, for `/sandbox/challenges/{id}`.
+pub async fn show(sandbox: &Sandbox, id: &str) -> Page {
     let Ok(id) = id.parse::<Uuid>() else { return not_found() };
     let (charge, amount) = match sandbox.charge(id).await {
         Ok(Some(found)) => found,
@@ -55,52 +53,47 @@ async fn show(sandbox: web::Data<Sandbox>, id: web::Path<String>) -> HttpRespons
         ChargeState::Declined => "<p>This payment was not approved. You can close this page.</p>".to_owned(),
         ChargeState::Voided => "<p>This payment was called off. You can close this page.</p>".to_owned(),
     };
-    page(StatusCode::OK, "Approve a payment", &format!("{what}{rest}"))
+    page(200, "Approve a payment", &format!("{what}{rest}"))
 }
 
-async fn approve(sandbox: web::Data<Sandbox>, id: web::Path<String>) -> HttpResponse {
-    answer(&sandbox, &id, true).await
-}
-
-async fn abandon(sandbox: web::Data<Sandbox>, id: web::Path<String>) -> HttpResponse {
-    answer(&sandbox, &id, false).await
-}
-
-async fn answer(sandbox: &Sandbox, id: &str, approve: bool) -> HttpResponse {
+/// What a buyer says on the page of a charge, at `/sandbox/challenges/{id}/approve` and `.../abandon`.
+pub async fn answer(sandbox: &Sandbox, id: &str, approve: bool) -> Page {
     let Ok(id) = id.parse::<Uuid>() else { return not_found() };
     match sandbox.answer(id, approve).await {
         // Answered before (a second click): the page says what it came to.
-        Ok(_) | Err(SandboxError::InvalidRequest(_)) => HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, format!("../{id}")))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .finish(),
+        Ok(_) | Err(SandboxError::InvalidRequest(_)) => {
+            let headers = vec![("location", format!("../{id}")), ("cache-control", "no-store".into())];
+            Page { status: 303, headers, body: String::new() }
+        }
         Err(SandboxError::UnknownCharge(_)) => not_found(),
         Err(error) => failed(&error),
     }
 }
 
-fn not_found() -> HttpResponse {
-    page(StatusCode::NOT_FOUND, "Not found", "<p>There is no such payment.</p>")
+fn not_found() -> Page {
+    page(404, "Not found", "<p>There is no such payment.</p>")
 }
 
-fn failed(error: &SandboxError) -> HttpResponse {
+fn failed(error: &SandboxError) -> Page {
     tracing::error!(%error, "sandbox: a challenge page failed");
-    page(StatusCode::SERVICE_UNAVAILABLE, "Not now", "<p>This did not work. Please try again.</p>")
+    page(503, "Not now", "<p>This did not work. Please try again.</p>")
 }
 
-fn page(status: StatusCode, title: &str, body: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
-             <style>{STYLE}</style></head><body><h1>{title}</h1>{body}\
-             <p><small>Sandbox: no money moves.</small></p></body></html>"
-        ))
+fn page(status: u16, title: &str, body: &str) -> Page {
+    let headers = vec![
+        ("content-type", "text/html; charset=utf-8".to_owned()),
+        ("content-security-policy", POLICY.clone()),
+        ("cache-control", "no-store".to_owned()),
+        ("referrer-policy", "no-referrer".to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+    ];
+    let body = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
+         <style>{STYLE}</style></head><body><h1>{title}</h1>{body}\
+         <p><small>Sandbox: no money moves.</small></p></body></html>"
+    );
+    Page { status, headers, body }
 }
 
 fn escape(text: &str) -> String {
