@@ -1,6 +1,13 @@
 //! The last touches on every answer: problems for all errors, 304, headers, compression, log and metrics.
 
-use super::{Shared, arrival::Arrival, compression, cors, headers, observe, pipeline::Findings, rate_limit};
+use super::{
+    Shared,
+    arrival::Arrival,
+    compression, cors, headers, observe,
+    pipeline::Findings,
+    proxy::{Destination, Relayed},
+    rate_limit,
+};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
     body::{self, BodySize, BoxBody, MessageBody as _},
@@ -18,10 +25,15 @@ pub(crate) fn finish(
     arrival: &Arrival,
     findings: &Findings,
 ) -> HttpResponse<BoxBody> {
-    let response = as_problem(response, shared, arrival);
-    let mut response = not_modified(request, response, arrival);
+    // What another service answers is left as it is: its errors, its policies, its encoding.
+    let relayed = response.extensions().contains::<Relayed>();
+    let mut response = if relayed {
+        response
+    } else {
+        not_modified(request, as_problem(response, shared, arrival), arrival)
+    };
     let headers = response.headers_mut();
-    if !shared.settings.cors_origins.is_empty() && arrival.method != "OPTIONS" {
+    if !relayed && !shared.settings.cors_origins.is_empty() && arrival.method != "OPTIONS" {
         cors::answer(headers, arrival.origin.as_ref(), false);
     }
     for (name, value) in rate_limit::headers(&findings.standings) {
@@ -30,14 +42,20 @@ pub(crate) fn finish(
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
-    headers::secure(headers);
+    if !relayed {
+        headers::secure(headers);
+    }
     if matches!(response.status(), StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
         // The rest of the body is not wanted.
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let response = compression::gzip(response, arrival.gzip);
-    let matched = request.and_then(HttpRequest::match_pattern);
-    let route = matched.as_deref().or_else(|| shared.table.pattern(&arrival.path));
+    let response = if relayed { response } else { compression::gzip(response, arrival.gzip) };
+    let theirs = match &arrival.destination {
+        Destination::Route(taken) => Some(taken.route.pattern.text()),
+        _ => None,
+    };
+    let matched = if theirs.is_none() { request.and_then(HttpRequest::match_pattern) } else { None };
+    let route = theirs.or(matched.as_deref()).or_else(|| shared.table.pattern(&arrival.path));
     observe::Served {
         route: route.unwrap_or(observe::UNMATCHED),
         method: arrival.method,

@@ -1,12 +1,10 @@
 //! What is known of a request before anything is done with it.
 
-use super::{Shared, observe, settings::GatewaySettings};
-use actix_web::{
-    dev::ServiceRequest,
-    http::{
-        Method,
-        header::{self, HeaderMap, HeaderValue},
-    },
+use super::{Shared, observe, proxy::Destination, settings::GatewaySettings};
+use actix_http::RequestHead;
+use actix_web::http::{
+    Method,
+    header::{self, HeaderMap, HeaderValue},
 };
 use bus::{Context, TraceContext};
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -19,27 +17,44 @@ pub(crate) struct Arrival {
     pub(crate) trace: TraceContext,
     pub(crate) method: &'static str,
     pub(crate) path: String,
+    /// Where it goes.
+    pub(crate) destination: Destination,
+    /// The client's address.
     pub(crate) ip: Option<IpAddr>,
+    /// Whose connection it came on.
+    pub(crate) peer: Option<IpAddr>,
+    /// Whether that is a proxy that is believed.
+    pub(crate) behind_proxy: bool,
     /// The origin that is allowed to see the answer.
     pub(crate) origin: Option<HeaderValue>,
     pub(crate) gzip: bool,
 }
 
 impl Arrival {
-    pub(crate) fn of(request: &ServiceRequest, shared: &Shared) -> Self {
-        let headers = request.headers();
+    pub(crate) fn of(head: &RequestHead, shared: &Shared) -> Self {
+        let headers = &head.headers;
         let settings = &shared.settings;
         let started = Instant::now();
+        let path = head.uri.path();
+        let destination = shared.proxy.find(path, &head.method);
+        let most = match &destination {
+            Destination::Route(taken) => taken.route.timeout,
+            _ => settings.request_deadline,
+        };
+        let peer = head.peer_addr.map(|peer| peer.ip());
         Self {
             started,
-            deadline: started + patience(headers, settings.request_deadline),
+            deadline: started + patience(headers, most),
+            destination,
             request_id: request_id(headers)
                 .unwrap_or_else(|| shared.sources.id::<uuid::Uuid>().to_string())
                 .into(),
             trace: trace(headers),
-            method: observe::method_label(request.method()),
-            path: request.path().to_owned(),
-            ip: client_ip(request.peer_addr().map(|peer| peer.ip()), headers, settings),
+            method: observe::method_label(&head.method),
+            path: path.to_owned(),
+            ip: client_ip(peer, headers, settings),
+            peer,
+            behind_proxy: peer.is_some_and(|peer| is_trusted(&peer, settings)),
             origin: super::cors::allowed(headers.get(header::ORIGIN), &settings.cors_origins),
             gzip: super::compression::accepted(headers),
         }
@@ -98,7 +113,7 @@ fn patience(headers: &HeaderMap, most: Duration) -> Duration {
 /// The client behind the trusted proxies: the last address that none of them has. What the client itself
 /// wrote into the header stands further left and is never reached (C31).
 fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, settings: &GatewaySettings) -> Option<IpAddr> {
-    let trusted = |ip: &IpAddr| settings.trusted_proxies.iter().any(|network| network.contains(ip));
+    let trusted = |ip: &IpAddr| is_trusted(ip, settings);
     let mut client = peer?;
     if !trusted(&client) {
         return Some(client);
@@ -116,6 +131,10 @@ fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, settings: &GatewaySettin
         }
     }
     Some(client)
+}
+
+fn is_trusted(ip: &IpAddr, settings: &GatewaySettings) -> bool {
+    settings.trusted_proxies.iter().any(|network| network.contains(ip))
 }
 
 #[cfg(test)]

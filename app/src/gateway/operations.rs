@@ -22,7 +22,16 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
 /// The gateway's own part of the contract, and what all of it shares.
 #[derive(OpenApi)]
 #[openapi(
-    paths(healthz, readyz, metrics, contract, super::docs::index, super::admin::modules),
+    paths(
+        healthz,
+        readyz,
+        metrics,
+        contract,
+        super::docs::index,
+        super::admin::modules,
+        super::proxy::admin::list,
+        super::proxy::admin::reload
+    ),
     components(schemas(edge::schema::Problem)),
     modifiers(&Bearer)
 )]

@@ -4,6 +4,7 @@ use super::{
     AuthFailure, Shared, answer,
     arrival::{Arrival, is_preflight},
     body, cors,
+    proxy::{self, Destination},
     rate_limit::Standing,
     table::ALL_METHODS,
 };
@@ -40,7 +41,7 @@ pub(crate) async fn handle(
     let Some(shared) = request.app_data::<Data<Shared>>().cloned() else {
         return next.call(request).await;
     };
-    let arrival = Arrival::of(&request, &shared);
+    let arrival = Arrival::of(request.head(), &shared);
     let findings = RefCell::new(Findings::default());
     let context = arrival.context();
     context
@@ -76,6 +77,17 @@ async fn serve(
     let admitted = if arrival.operational() { None } else { Some(shared.admission.enter()) };
     if matches!(admitted, Some(None)) {
         return refuse(request, &overloaded(arrival));
+    }
+    match &arrival.destination {
+        Destination::Ours => {}
+        Destination::Route(taken) => {
+            return proxy::serve(request, taken, shared, arrival, findings, admitted.flatten()).await;
+        }
+        Destination::OtherMethods(allow) => {
+            let response = other_methods(&request, arrival, allow);
+            return (request.into_parts().0, response);
+        }
+        Destination::Unclear => return refuse(request, &unclear()),
     }
     if let Some(response) = without_a_route(&request, shared, arrival) {
         return (request.into_parts().0, response);
@@ -114,9 +126,7 @@ fn without_a_route(request: &ServiceRequest, shared: &Shared, arrival: &Arrival)
         return Some(problem.error_response());
     }
     if is_preflight(request.method(), headers) {
-        let mut response = HttpResponse::NoContent().finish();
-        cors::answer(response.headers_mut(), arrival.origin.as_ref(), true);
-        return Some(response);
+        return Some(preflight(arrival));
     }
     if *request.method() == Method::OPTIONS {
         let allow = match arrival.path.as_str() {
@@ -131,6 +141,23 @@ fn without_a_route(request: &ServiceRequest, shared: &Shared, arrival: &Arrival)
     None
 }
 
+/// Answers what an upstream's path is not passed on for.
+fn other_methods(request: &ServiceRequest, arrival: &Arrival, allow: &str) -> HttpResponse {
+    if is_preflight(request.method(), request.headers()) {
+        return preflight(arrival);
+    }
+    if *request.method() == Method::OPTIONS {
+        return HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish();
+    }
+    answer::method_not_allowed(allow).error_response()
+}
+
+fn preflight(arrival: &Arrival) -> HttpResponse {
+    let mut response = HttpResponse::NoContent().finish();
+    cors::answer(response.headers_mut(), arrival.origin.as_ref(), true);
+    response
+}
+
 /// Finds out who is calling and whether they may call that often.
 async fn identify(
     request: &ServiceRequest,
@@ -138,23 +165,46 @@ async fn identify(
     arrival: &Arrival,
     findings: &RefCell<Findings>,
 ) -> Result<(), Problem> {
-    let within = |standing: Option<Standing>| {
-        let Some(standing) = standing else { return Ok(()) };
-        findings.borrow_mut().standings.push(standing);
-        standing.exceeded().map_or(Ok(()), Err)
-    };
     if let Some(ip) = arrival.ip {
         request.extensions_mut().insert(ClientIp(ip));
-        within(shared.limits.ip(ip))?;
     }
-    let Some(token) = bearer(request.headers())? else { return Ok(()) };
+    limit_address(shared, arrival, findings)?;
+    if let Some(caller) = authenticate(request.headers(), shared, findings).await? {
+        request.extensions_mut().insert(caller);
+    }
+    Ok(())
+}
+
+/// Whether the client's address may call that often.
+pub(crate) fn limit_address(
+    shared: &Shared,
+    arrival: &Arrival,
+    findings: &RefCell<Findings>,
+) -> Result<(), Problem> {
+    within(arrival.ip.and_then(|ip| shared.limits.ip(ip)), findings)
+}
+
+/// Who is calling, if they may call that often.
+pub(crate) async fn authenticate(
+    headers: &HeaderMap,
+    shared: &Shared,
+    findings: &RefCell<Findings>,
+) -> Result<Option<Caller>, Problem> {
+    let Some(token) = bearer(headers)? else { return Ok(None) };
     let caller = shared.authenticator.authenticate(token).await.map_err(|failure| match failure {
         AuthFailure::Invalid => Problem::invalid_token(),
         AuthFailure::Unavailable(error) => error.into(),
     })?;
     findings.borrow_mut().caller = Some(caller);
-    request.extensions_mut().insert(caller);
-    within(shared.limits.caller(caller.user))
+    within(shared.limits.caller(caller.user), findings)?;
+    Ok(Some(caller))
+}
+
+/// Notes how the client stands with a limit; a problem where it is exceeded.
+pub(crate) fn within(standing: Option<Standing>, findings: &RefCell<Findings>) -> Result<(), Problem> {
+    let Some(standing) = standing else { return Ok(()) };
+    findings.borrow_mut().standings.push(standing);
+    standing.exceeded().map_or(Ok(()), Err)
 }
 
 /// The bearer token (RFC 6750), from the one place where tokens are taken. Two headers are two identities.
@@ -175,12 +225,16 @@ fn refuse(request: ServiceRequest, problem: &Problem) -> (HttpRequest, HttpRespo
     (request.into_parts().0, problem.error_response())
 }
 
-fn overloaded(arrival: &Arrival) -> Problem {
+pub(crate) fn overloaded(arrival: &Arrival) -> Problem {
     // Not all at once: one to five seconds, by the trace's own randomness.
     let seconds = 1 + u64::try_from(arrival.trace.trace_id % 5).unwrap_or(0);
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded")
         .detail("Too much to do. Nothing was done for this request.")
         .retry_after(seconds)
+}
+
+fn unclear() -> Problem {
+    Problem::bad_request("ambiguous_path", "The path can be read in two ways. Send it in its plain spelling.")
 }
 
 fn too_late() -> Problem {

@@ -38,6 +38,11 @@ impl Limits {
         }
     }
 
+    /// The same for callers and addresses, under one name.
+    pub(crate) fn named(name: &'static str, rate: RateLimit) -> Self {
+        Self { caller: Limit::new(name, rate), ip: Limit::new(name, rate) }
+    }
+
     pub(crate) fn ip(&self, ip: IpAddr) -> Option<Standing> {
         self.ip.as_ref().map(|limit| limit.take(&network(ip)))
     }

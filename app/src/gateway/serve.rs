@@ -4,16 +4,20 @@ use super::{
     Gateway, GatewaySettings, InvalidSettings, Lifecycle, Shared, admin,
     admission::Admission,
     docs, headers, observe, operations, pipeline,
+    proxy::{self, Destination, NotReloaded, Pool, Proxy},
     rate_limit::Limits,
     table::Table,
-    wire::{Connection, HeadLimits, Rules},
+    wire::{Connection, HeadLimits, Offers, Rules},
 };
 use actix_http::{HttpService, Request, Response, body::BoxBody, error::DispatchError};
 use actix_server::{Server, ServerHandle};
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
-    App, HttpMessage as _, HttpResponse, ResponseError as _, dev::AppConfig, http::header,
-    middleware::from_fn, web,
+    App, HttpMessage as _, HttpResponse, ResponseError as _,
+    dev::AppConfig,
+    http::{Method, header},
+    middleware::from_fn,
+    web,
 };
 use edge::{BodyLimit, Problem};
 use std::{
@@ -39,6 +43,9 @@ pub enum BindError {
         /// What the system says.
         source: io::Error,
     },
+    /// The routes to other services make no sense.
+    #[error(transparent)]
+    Routes(#[from] NotReloaded),
     /// The contract cannot be written down.
     #[error("the OpenAPI document cannot be written")]
     Contract(#[from] serde_json::Error),
@@ -53,21 +60,34 @@ pub enum BindError {
 pub fn serve(gateway: Gateway, listen: &str) -> Result<(Server, SocketAddr), BindError> {
     gateway.settings.check()?;
     observe::describe();
-    let Gateway { settings, bus, sources, authenticator, readiness, metrics, mut openapi, routes, lifecycle } =
-        gateway;
+    let Gateway {
+        settings,
+        bus,
+        sources,
+        authenticator,
+        readiness,
+        metrics,
+        mut openapi,
+        routes,
+        proxy,
+        lifecycle,
+    } = gateway;
     openapi.merge(operations::Contract::openapi());
     let document = serde_json::to_value(&openapi)?;
+    let table = Table::of(&document);
+    proxy.start(table.roots())?;
     let shared = web::Data::new(Shared {
         admission: Admission::new(settings.max_in_flight),
         limits: Limits::new(settings.rate_per_caller, settings.rate_per_ip),
         openapi: document.to_string(),
-        table: Table::of(&document),
+        table,
         settings: settings.clone(),
         bus,
         sources: sources.clone(),
         authenticator,
         readiness,
         metrics,
+        proxy: proxy.clone(),
         lifecycle: lifecycle.clone(),
     });
     let rules = Arc::new(Rules {
@@ -75,6 +95,7 @@ pub fn serve(gateway: Gateway, listen: &str) -> Result<(Server, SocketAddr), Bin
         head_timeout: settings.head_timeout,
         body_timeout: settings.body_timeout,
         write_timeout: settings.write_timeout,
+        offers: offers(&proxy),
         sources,
     });
     let refused = |source| BindError::Listen { address: listen.to_owned(), source };
@@ -87,13 +108,16 @@ pub fn serve(gateway: Gateway, listen: &str) -> Result<(Server, SocketAddr), Bin
     let drained = builder.graceful_shutdown_signal();
     let builder = builder.listen("gateway", listener, move || {
         let (shared, routes, lifecycle) = (shared.clone(), routes.clone(), lifecycle.clone());
+        let (proxy, upgrading, stopping) = (proxy.clone(), shared.clone(), drained.clone());
         let app = App::new()
             .app_data(shared)
+            .app_data(Pool::default())
             .app_data(BodyLimit(settings.body_limit))
             .app_data(lifecycle.writes().clone())
             .configure(move |app| routes.iter().for_each(|add| add(app)))
             .configure(operations::routes)
             .configure(admin::routes)
+            .configure(proxy::admin::resources)
             .configure(docs::routes)
             .default_service(web::to(HttpResponse::NotFound))
             .wrap(from_fn(pipeline::handle));
@@ -108,7 +132,20 @@ pub fn serve(gateway: Gateway, listen: &str) -> Result<(Server, SocketAddr), Bin
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::from_secs(2))
             .local_addr(address)
-            .expect(move |request: Request| async move { expected(request, limit) })
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(connection.link().clone());
+            })
+            .expect(move |request: Request| {
+                let outcome = expected(request, &proxy, limit);
+                async move { outcome }
+            })
+            .upgrade(fn_service(move |(request, client)| {
+                let (shared, stopping) = (upgrading.clone(), stopping.clone());
+                async move {
+                    proxy::serve_upgrade(request, client, &shared, stopping.notified()).await;
+                    Ok::<_, actix_http::Error>(())
+                }
+            }))
             .h1(map_config(app, |()| AppConfig::default()));
         fn_service(move |io: TcpStream| {
             let rules = Arc::clone(&rules);
@@ -153,8 +190,23 @@ fn bind(listen: &str) -> io::Result<(std::net::TcpListener, SocketAddr)> {
     Err(last)
 }
 
+/// Whether an offer to change the protocol is wanted. Which route takes it is looked at again when it is served.
+fn offers(proxy: &Proxy) -> Offers {
+    let proxy = proxy.clone();
+    Arc::new(move |path, protocol| match proxy.find(path, &Method::GET) {
+        Destination::Route(taken) => taken.route.upgrades.iter().any(|known| known == protocol),
+        _ => false,
+    })
+}
+
 /// `Expect: 100-continue`: a body that would be too large is not asked for.
-fn expected(request: Request, limit: usize) -> Result<Request, Response<BoxBody>> {
+fn expected(request: Request, proxy: &Proxy, limit: usize) -> Result<Request, Response<BoxBody>> {
+    let limit = match proxy.find(request.path(), request.method()) {
+        Destination::Route(taken) => {
+            taken.route.max_body.map_or(limit, |most| usize::try_from(most).unwrap_or(limit))
+        }
+        _ => limit,
+    };
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)

@@ -117,7 +117,7 @@ impl GatewaySettings {
 }
 
 impl RateLimit {
-    fn is_sound(self) -> bool {
+    pub(crate) fn is_sound(self) -> bool {
         self.requests > 0 && !self.window.is_zero()
     }
 }

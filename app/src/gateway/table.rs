@@ -37,6 +37,17 @@ impl Table {
         fitting.min_by_key(|entry| entry.pattern.matches('{').count())
     }
 
+    /// What lies at the top: `/api/v1/orders` for all that is under it.
+    pub(crate) fn roots(&self) -> Vec<String> {
+        let root = |entry: &Entry| {
+            let depth = if entry.pattern.starts_with("/api/") { 3 } else { 1 };
+            let names = entry.pattern.split('/').skip(1).take(depth);
+            names.take_while(|name| !name.starts_with('{')).map(|name| format!("/{name}")).collect()
+        };
+        let roots: BTreeSet<String> = self.0.iter().map(root).collect();
+        roots.into_iter().filter(|root| root.len() > 1).collect()
+    }
+
     /// The pattern of a path.
     pub(crate) fn pattern(&self, path: &str) -> Option<&str> {
         self.find(path).map(|entry| entry.pattern.as_str())
@@ -81,5 +92,13 @@ mod tests {
         assert_eq!(table.pattern("/a/7"), Some("/a/{id}"));
         assert_eq!(table.allow("/a/"), None);
         assert_eq!(table.allow("/a/7/x"), None);
+    }
+
+    #[test]
+    fn what_lies_together_has_one_root() {
+        let table = Table::of(&json!({"paths": {
+            "/api/v1/orders": {}, "/api/v1/orders/{id}/cancel": {}, "/api/v1/{x}": {}, "/docs/{file}": {}, "/{all}": {},
+        }}));
+        assert_eq!(table.roots(), ["/api/v1", "/api/v1/orders", "/docs"]);
     }
 }

@@ -183,7 +183,13 @@ struct Modules(Arc<Mutex<Health>>);
 impl Readiness for Modules {
     fn modules(&self) -> Vec<ModuleState> {
         let state = *self.0.lock().expect("not poisoned");
-        vec![ModuleState { module: "things".into(), placement: "local", state, at: None, instances: Vec::new() }]
+        vec![ModuleState {
+            module: "things".into(),
+            placement: "local",
+            state,
+            at: None,
+            instances: Vec::new(),
+        }]
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::head;
 use bytes::{Buf as _, BytesMut};
+use std::sync::Arc;
 
 /// How large a request's head may be.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,9 @@ pub(crate) struct HeadLimits {
     /// Header lines.
     pub(crate) headers: usize,
 }
+
+/// Says whether an offer to change the protocol is passed on: for the path of a target, to this protocol.
+pub(crate) type Offers = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 /// Why a connection is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +35,11 @@ pub(crate) enum Refused {
 }
 
 /// What a head says about what follows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Announced {
     pub(crate) body: Body,
+    /// The protocol that is offered, where the offer has been passed on.
+    pub(crate) upgrade: Option<String>,
     /// Whether the connection ends with this request.
     pub(crate) last: bool,
 }
@@ -68,24 +74,38 @@ enum State {
     DataLf,
     EndCr,
     EndLf,
+    /// Behind an offer to change the protocol nothing is passed on before the offer is taken: it could be read as
+    /// a request by whoever does not take it.
+    Held,
+    /// Another protocol is spoken.
+    Tunnel,
     /// The client said that it sends no more.
     Done,
 }
 
 /// The state of one connection's requests.
-#[derive(Debug)]
 pub(crate) struct Framing {
     limits: HeadLimits,
+    offers: Option<Offers>,
     state: State,
     last: bool,
+    upgrade: Option<String>,
     /// How much of an unfinished head has been looked at.
     scanned: usize,
     first_line_ended: bool,
 }
 
 impl Framing {
-    pub(crate) fn new(limits: HeadLimits) -> Self {
-        Self { limits, state: State::Head, last: false, scanned: 0, first_line_ended: false }
+    pub(crate) fn new(limits: HeadLimits, offers: Option<Offers>) -> Self {
+        Self {
+            limits,
+            offers,
+            state: State::Head,
+            last: false,
+            upgrade: None,
+            scanned: 0,
+            first_line_ended: false,
+        }
     }
 
     /// Whether a head is what comes next or is coming.
@@ -95,7 +115,22 @@ impl Framing {
 
     /// Whether a body has begun and not ended.
     pub(crate) fn in_body(&self) -> bool {
-        !matches!(self.state, State::Head | State::Done)
+        !matches!(self.state, State::Head | State::Held | State::Tunnel | State::Done)
+    }
+
+    /// Whether what follows waits for an offer to be taken.
+    pub(crate) fn is_held(&self) -> bool {
+        self.state == State::Held
+    }
+
+    /// The protocol that was offered last.
+    pub(crate) fn offered(&self) -> Option<&str> {
+        self.upgrade.as_deref()
+    }
+
+    /// From here another protocol is spoken, of which nothing is checked.
+    pub(crate) fn open(&mut self) {
+        self.state = State::Tunnel;
     }
 
     /// Moves what has been checked from `inbox` to `outbox`; what is left in `inbox` is an unfinished head.
@@ -114,6 +149,10 @@ impl Framing {
                 State::Data { left } => {
                     let left = pass(left, inbox, outbox);
                     self.state = if left == 0 { State::DataCr } else { State::Data { left } };
+                }
+                State::Held => return Ok(()),
+                State::Tunnel => {
+                    pass(u64::MAX, inbox, outbox);
                 }
                 State::Done => inbox.clear(),
                 _ => {
@@ -198,9 +237,11 @@ impl Framing {
         };
         let bytes = inbox.split_to(end);
         (self.scanned, self.first_line_ended) = (0, false);
-        let announced = head::check(&bytes, &self.limits, outbox)?;
+        let announced = head::check(&bytes, &self.limits, self.offers.as_ref(), outbox)?;
         self.last = announced.last;
+        self.upgrade = announced.upgrade;
         self.state = match announced.body {
+            Body::None if self.upgrade.is_some() => State::Held,
             Body::None => self.next(),
             Body::Length(length) => State::Length(length),
             Body::Chunked => State::Size { digits: 0, size: 0 },
@@ -222,149 +263,4 @@ fn pass(left: u64, inbox: &mut BytesMut, outbox: &mut BytesMut) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: HeadLimits = HeadLimits { head: 1024, target: 256, headers: 8 };
-
-    /// What is let through, fed in pieces of `step` bytes.
-    fn feed(text: &[u8], step: usize) -> Result<Vec<u8>, Refused> {
-        let mut framing = Framing::new(LIMITS);
-        let (mut inbox, mut outbox) = (BytesMut::new(), BytesMut::new());
-        for piece in text.chunks(step) {
-            inbox.extend_from_slice(piece);
-            framing.advance(&mut inbox, &mut outbox)?;
-        }
-        Ok(outbox.to_vec())
-    }
-
-    fn same_in_any_pieces(text: &[u8]) -> Result<Vec<u8>, Refused> {
-        let whole = feed(text, text.len());
-        for step in [1, 2, 3, 7] {
-            assert_eq!(feed(text, step), whole, "{}", String::from_utf8_lossy(text));
-        }
-        whole
-    }
-
-    /// Section 5.9: what is well formed passes unchanged, however it arrives.
-    #[test]
-    fn well_formed_requests_pass_unchanged() {
-        for text in [
-            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET /a?b=c%20d HTTP/1.1\r\nhost:a:80\r\nX: \t y \r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab\ncdGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3;x=y\r\na\nb\r\n00\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n",
-            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET / HTTP/1.0\r\n\r\n",
-        ] {
-            assert_eq!(same_in_any_pieces(text.as_bytes()).expect("passes"), text.as_bytes());
-        }
-        assert_eq!(
-            same_in_any_pieces(b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("passes"),
-            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-        );
-    }
-
-    /// Section 5.9: the smuggling table.
-    #[test]
-    fn what_can_be_read_in_two_ways_is_refused() {
-        let head = |lines: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n");
-        let chunks = |text: &str| head("Transfer-Encoding: chunked") + text;
-        for text in [
-            head("Content-Length: 5\r\nTransfer-Encoding: chunked"),
-            head("Transfer-Encoding: chunked\r\nContent-Length: 5"),
-            head("Content-Length: 5\r\nContent-Length: 5"),
-            head("Content-Length: 5\r\nContent-Length: 6"),
-            head("Content-Length: +5"),
-            head("Content-Length:  5"),
-            head("Content-Length: 5,5"),
-            head("Content-Length: 0x5"),
-            head("Content-Length: -1"),
-            head("Content-Length: 18446744073709551616"),
-            head("Content-Length: "),
-            head("Content-Length : 5"),
-            head("Transfer-Encoding: chunked, identity"),
-            head("Transfer-Encoding: identity"),
-            head("Transfer-Encoding: xchunked"),
-            head("Transfer-Encoding: chunked\t"),
-            head("Transfer-Encoding : chunked"),
-            head("Transfer-Encoding: \x0bchunked"),
-            head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
-            head("X: a\r\n folded"),
-            head("X: a\0b"),
-            head("X: a\rb"),
-            head("X: a\x7f"),
-            head("no colon"),
-            head(": no name"),
-            head("Host: b"),
-            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
-            "POST / HTTP/1.0\r\n\r\n".into(),
-            "GET / HTTP/1.1\r\n\r\n".into(),
-            "GET / HTTP/1.1\nHost: a\n\n".into(),
-            "GET / HTTP/1.1\r\nHost: a\n\r\n".into(),
-            "GET  / HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET / HTTP/2.0\r\nHost: a\r\n\r\n".into(),
-            "GET / http/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET /\r\n\r\n".into(),
-            "G@T / HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET http://internal/ HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "GET * HTTP/1.1\r\nHost: a\r\n\r\n".into(),
-            "\x16\x03\x01\x02\0".into(),
-            chunks("0x5\r\nabcde\r\n0\r\n\r\n"),
-            chunks("5;ext\nabcde\r\n0\r\n\r\n"),
-            chunks("5\nabcde\r\n0\r\n\r\n"),
-            chunks(" 5\r\nabcde\r\n0\r\n\r\n"),
-            chunks("5 \r\nabcde\r\n0\r\n\r\n"),
-            chunks("-5\r\nabcde\r\n0\r\n\r\n"),
-            chunks("\r\nabcde\r\n0\r\n\r\n"),
-            chunks("ffffffffffffffff\r\n"),
-            chunks("5\r\nabcdef\r\n0\r\n\r\n"),
-            chunks("5\r\nabcde0\r\n\r\n"),
-            chunks("0\r\nX: trailer\r\n\r\n"),
-            chunks("0\r\n\n"),
-        ] {
-            let refused = same_in_any_pieces(text.as_bytes()).expect_err(&text);
-            assert!(matches!(refused, Refused::Malformed(_)), "{refused:?} {text}");
-        }
-        let connect = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n";
-        assert_eq!(same_in_any_pieces(connect), Err(Refused::Method));
-    }
-
-    /// Section 5.9: limits, also where the end never comes.
-    #[test]
-    fn a_head_has_limits() {
-        let long = "a".repeat(2000);
-        let many = "X: y\r\n".repeat(9);
-        for (text, refused) in [
-            (format!("GET /{long}"), Refused::TargetTooLong),
-            (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", &long[..257]), Refused::TargetTooLong),
-            (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}"), Refused::HeadTooLarge),
-            (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), Refused::HeadTooLarge),
-        ] {
-            assert_eq!(same_in_any_pieces(text.as_bytes()), Err(refused), "{}", &text[..20]);
-        }
-    }
-
-    /// Section 5.9: an upgrade is not taken up, so it is not passed on (RFC 9110, section 7.8).
-    #[test]
-    fn an_upgrade_is_ignored() {
-        let text = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nX: y\r\n\r\n";
-        let passed = same_in_any_pieces(text).expect("passes");
-        assert_eq!(passed, b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
-        let text = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\n\r\n";
-        let passed = same_in_any_pieces(text).expect("passes");
-        assert_eq!(passed, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    }
-
-    /// Section 5.9: behind a request that closes the connection nothing is a request.
-    #[test]
-    fn nothing_follows_the_last_request() {
-        let text = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
-        let passed = same_in_any_pieces(text).expect("passes");
-        assert!(!String::from_utf8_lossy(&passed).contains("smuggled"));
-    }
-}
+mod tests;

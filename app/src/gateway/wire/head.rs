@@ -1,11 +1,16 @@
 //! The head of one request: its line and its headers, each in its one allowed spelling.
 
-use super::framing::{Announced, Body, HeadLimits, Refused};
+use super::framing::{Announced, Body, HeadLimits, Offers, Refused};
 use actix_web::http::Uri;
 use bytes::BytesMut;
 
-/// Judges a complete head and passes it on, without the offers to change the protocol.
-pub(crate) fn check(bytes: &[u8], limits: &HeadLimits, outbox: &mut BytesMut) -> Result<Announced, Refused> {
+/// Judges a complete head and passes it on, without the offers to change the protocol that nobody wants.
+pub(crate) fn check(
+    bytes: &[u8],
+    limits: &HeadLimits,
+    offers: Option<&Offers>,
+    outbox: &mut BytesMut,
+) -> Result<Announced, Refused> {
     let mut lines = Lines(bytes);
     let line = lines.next().ok_or(Refused::Malformed("no request line"))?;
     let request = request_line(line, limits)?;
@@ -30,13 +35,17 @@ pub(crate) fn check(bytes: &[u8], limits: &HeadLimits, outbox: &mut BytesMut) ->
         }
         (false, None) => Body::None,
     };
+    let last = seen.close || (request.http_10 && !seen.keep_alive);
+    let plain = !last && body == Body::None && request.method == b"GET" && !request.http_10;
+    let upgrade = seen
+        .offer()
+        .filter(|protocol| plain && offers.is_some_and(|offers| offers(request.uri.path(), protocol)));
     if seen.upgrade {
-        without_upgrade(bytes, outbox);
+        without_upgrade(bytes, upgrade.is_some(), outbox);
     } else {
         outbox.extend_from_slice(bytes);
     }
-    let last = seen.close || (request.http_10 && !seen.keep_alive);
-    Ok(Announced { body, last })
+    Ok(Announced { body, last, upgrade })
 }
 
 /// The lines of a head whose line ends are known to be CRLF.
@@ -56,6 +65,7 @@ impl<'a> Iterator for Lines<'a> {
 struct RequestLine<'a> {
     method: &'a [u8],
     http_10: bool,
+    uri: Uri,
     /// Of an absolute-form target.
     authority: Option<String>,
 }
@@ -92,7 +102,7 @@ fn request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<RequestLine<'
         _ if uri.scheme().is_some() => uri.authority().map(ToString::to_string),
         _ => return Err(bad),
     };
-    Ok(RequestLine { method, http_10, authority })
+    Ok(RequestLine { method, http_10, uri, authority })
 }
 
 impl RequestLine<'_> {
@@ -116,7 +126,12 @@ struct Seen<'a> {
     chunked: bool,
     close: bool,
     keep_alive: bool,
+    /// Something about a change of protocol was said.
     upgrade: bool,
+    /// Connection names it, without which it is no offer.
+    connection_upgrade: bool,
+    protocol: Option<&'a [u8]>,
+    protocols: usize,
 }
 
 impl<'a> Seen<'a> {
@@ -144,12 +159,22 @@ impl<'a> Seen<'a> {
             for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                 self.close |= option.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+                self.connection_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
             }
+            self.upgrade |= self.connection_upgrade;
         } else if is("upgrade") {
             self.upgrade = true;
+            self.protocol = Some(value.trim_ascii());
+            self.protocols += 1;
         }
         Ok(())
+    }
+
+    /// The one protocol that is offered, in small letters. Of several, nobody could tell which was taken.
+    fn offer(&self) -> Option<String> {
+        let protocol = self.protocol.filter(|_| self.connection_upgrade && self.protocols == 1)?;
+        let sound = !protocol.is_empty() && protocol.iter().all(|byte| is_token(*byte) || *byte == b'/');
+        sound.then(|| String::from_utf8_lossy(protocol).to_ascii_lowercase())
     }
 }
 
@@ -181,7 +206,10 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn without_upgrade(bytes: &[u8], outbox: &mut BytesMut) {
+/// Passes a head on without its offer to change the protocol, or with the one under which actix hands over the
+/// connection: it does that for `websocket` alone.
+fn without_upgrade(bytes: &[u8], offered: bool, outbox: &mut BytesMut) {
+    let mut options: Vec<&[u8]> = if offered { vec![b"upgrade"] } else { Vec::new() };
     for (i, line) in Lines(bytes).enumerate() {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
         let name = if i == 0 { &[][..] } else { &line[..colon] };
@@ -193,17 +221,17 @@ fn without_upgrade(bytes: &[u8], outbox: &mut BytesMut) {
             let keeps = |option: &&[u8]| {
                 !option.eq_ignore_ascii_case(b"upgrade") && !option.eq_ignore_ascii_case(b"http2-settings")
             };
-            let kept: Vec<&[u8]> =
-                line[colon + 1..].split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(keeps).collect();
-            if !kept.is_empty() {
-                outbox.extend_from_slice(b"Connection: ");
-                outbox.extend_from_slice(&kept.join(&b", "[..]));
-                outbox.extend_from_slice(b"\r\n");
-            }
+            let named = line[colon + 1..].split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            options.extend(named.filter(keeps));
             continue;
         }
         outbox.extend_from_slice(line);
         outbox.extend_from_slice(b"\r\n");
     }
-    outbox.extend_from_slice(b"\r\n");
+    if !options.is_empty() {
+        outbox.extend_from_slice(b"Connection: ");
+        outbox.extend_from_slice(&options.join(&b", "[..]));
+        outbox.extend_from_slice(b"\r\n");
+    }
+    outbox.extend_from_slice(if offered { b"Upgrade: websocket\r\n\r\n" } else { b"\r\n" });
 }

@@ -5,9 +5,11 @@
 
 mod framing;
 mod head;
+mod link;
 mod refusal;
 
-pub(crate) use framing::{HeadLimits, Refused};
+pub(crate) use framing::{HeadLimits, Offers, Refused};
+pub(crate) use link::Link;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use framing::Framing;
@@ -29,6 +31,11 @@ use tokio::{
 const LINGER: Duration = Duration::from_secs(1);
 /// How much longer than its handler a connection waits for a body.
 const BODY_GRACE: Duration = Duration::from_secs(1);
+/// How much is read at once of a head, and of anything else.
+const HEAD_PIECE: usize = 4 << 10;
+const PIECE: usize = 32 << 10;
+/// How much is kept of what follows an offer to change the protocol.
+const HELD: usize = 64 << 10;
 
 /// What connections are held to.
 pub(crate) struct Rules {
@@ -39,6 +46,8 @@ pub(crate) struct Rules {
     pub(crate) body_timeout: Duration,
     /// How long a client may read nothing while there is something to read.
     pub(crate) write_timeout: Duration,
+    /// Which offers to change the protocol are passed on.
+    pub(crate) offers: Offers,
     pub(crate) sources: bus::Sources,
 }
 
@@ -48,6 +57,7 @@ type Timer = Option<Pin<Box<Sleep>>>;
 pub(crate) struct Connection {
     io: TcpStream,
     rules: Arc<Rules>,
+    link: Link,
     framing: Framing,
     inbox: BytesMut,
     outbox: BytesMut,
@@ -65,11 +75,12 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(io: TcpStream, rules: Arc<Rules>) -> Self {
         let head_timer = Some(Box::pin(sleep(rules.head_timeout)));
-        let framing = Framing::new(rules.limits);
+        let framing = Framing::new(rules.limits, Some(Arc::clone(&rules.offers)));
         let (inbox, outbox) = (BytesMut::new(), BytesMut::new());
         Self {
             io,
             rules,
+            link: Link::default(),
             framing,
             inbox,
             outbox,
@@ -81,6 +92,22 @@ impl Connection {
             refusal: None,
             linger: None,
         }
+    }
+
+    /// What the handlers of its requests know of it.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The protocol that the client offers to change to.
+    pub(crate) fn offered(&self) -> Option<&str> {
+        self.framing.offered()
+    }
+
+    /// Changes the protocol: from here everything passes.
+    pub(crate) fn open(&mut self) {
+        self.framing.open();
+        self.advance();
     }
 
     /// Ends the reading. actix answers what it has and closes; the refusal goes out then.
@@ -112,6 +139,27 @@ impl Connection {
             self.body_timer = Some(Box::pin(sleep(self.rules.body_timeout + BODY_GRACE)));
         }
     }
+
+    /// Whether the body's time is over, which a handler may have prolonged.
+    fn body_is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Some(timer) = &mut self.body_timer {
+            if timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            match self.link.body_until() {
+                Some(until) if until + BODY_GRACE > timer.deadline() => {
+                    timer.as_mut().reset(until + BODY_GRACE)
+                }
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.link.leave();
+    }
 }
 
 fn is_over(timer: &mut Timer, cx: &mut Context<'_>) -> bool {
@@ -132,7 +180,7 @@ impl AsyncRead for Connection {
                 return Poll::Ready(Ok(()));
             }
             let unwanted = this.closing && this.framing.in_body();
-            if unwanted || is_over(&mut this.body_timer, cx) {
+            if unwanted || this.body_is_late(cx) {
                 // actix would take the rest of a chunked body for ever, though nobody wants it.
                 this.ended = true;
                 continue;
@@ -147,9 +195,13 @@ impl AsyncRead for Connection {
                 }
                 continue;
             }
-            this.inbox.reserve(4096);
+            if this.framing.is_held() && this.inbox.len() >= HELD {
+                // Whoever takes the offer, or refuses it, looks again.
+                return Poll::Pending;
+            }
+            this.inbox.reserve(if this.framing.in_head() { HEAD_PIECE } else { PIECE });
             match ready!(pin!(this.io.read_buf(&mut this.inbox)).poll(cx)) {
-                Ok(0) => this.ended = true,
+                Ok(0) => this.end(),
                 Ok(_) => this.advance(),
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -207,7 +259,7 @@ impl AsyncWrite for Connection {
                 return Poll::Ready(Ok(()));
             }
             this.inbox.clear();
-            this.inbox.reserve(4096);
+            this.inbox.reserve(HEAD_PIECE);
             match ready!(pin!(this.io.read_buf(&mut this.inbox)).poll(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Ok(())),
                 Ok(_) => {}

@@ -1,0 +1,213 @@
+//! The instances of an upstream: where they are, whose turn it is, and who has just not been there.
+
+use super::Discovery;
+use arc_swap::ArcSwap;
+use hyper::header::HeaderValue;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// How long an instance that could not be connected to is asked last.
+const SUSPECTED: Duration = Duration::from_secs(5);
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// Host and port.
+    pub(crate) authority: Arc<str>,
+    pub(crate) host: HeaderValue,
+    /// What its paths begin with.
+    pub(crate) base: String,
+    missed: Mutex<Option<Instant>>,
+}
+
+impl Instance {
+    fn new(authority: &str, host: HeaderValue, base: &str) -> Arc<Self> {
+        Arc::new(Self { authority: authority.into(), host, base: base.to_owned(), missed: Mutex::default() })
+    }
+
+    /// Reads `http://host:port/base`.
+    pub(crate) fn parse(url: &str) -> Result<Arc<Self>, &'static str> {
+        let rest =
+            url.strip_prefix("http://").ok_or("must begin with http://: there is no TLS to upstreams")?;
+        let (authority, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let base = base.trim_end_matches('/');
+        let is_path = base.is_empty() || super::path::canonical(base).as_deref() == Some(base);
+        let sound = authority
+            .parse::<hyper::http::uri::Authority>()
+            .is_ok_and(|authority| !authority.host().is_empty());
+        if !sound || authority.contains('@') || !is_path {
+            return Err("must be http://host:port, and may have a path");
+        }
+        let host = HeaderValue::from_str(authority).map_err(|_| "must be http://host:port")?;
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let connect = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        Ok(Self::new(&connect, host, base))
+    }
+
+    /// It could not be connected to.
+    pub(crate) fn miss(&self) {
+        *self.missed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        let missed = *self.missed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        missed.is_some_and(|at| at.elapsed() < SUSPECTED)
+    }
+}
+
+/// A service of one or more instances, which are asked in turn.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    turn: AtomicUsize,
+    instances: Instances,
+}
+
+#[derive(Debug)]
+enum Instances {
+    Fixed(Arc<[Arc<Instance>]>),
+    Discovered { host: HeaderValue, watched: watch::Receiver<Arc<[SocketAddr]>>, known: ArcSwap<Known> },
+}
+
+/// What was made of what discovery said last.
+#[derive(Debug)]
+struct Known {
+    addresses: Arc<[SocketAddr]>,
+    instances: Arc<[Arc<Instance>]>,
+}
+
+impl Upstream {
+    pub(crate) fn fixed(instances: Vec<Arc<Instance>>) -> Self {
+        Self { turn: AtomicUsize::default(), instances: Instances::Fixed(instances.into()) }
+    }
+
+    /// Of what goes by this name: `dns:host:port`.
+    pub(crate) fn discovered(name: &str, discovery: &dyn Discovery) -> Result<Self, String> {
+        let watched = discovery.watch(name)?;
+        // What stands behind the way of finding is what the service calls itself.
+        let host = name.split_once(':').map_or(name, |(_, host)| host);
+        let host = HeaderValue::from_str(host).map_err(|_| "is no host and port".to_owned())?;
+        let known = Known { addresses: Arc::new([]), instances: Arc::new([]) };
+        let instances = Instances::Discovered { host, watched, known: ArcSwap::from_pointee(known) };
+        Ok(Self { turn: AtomicUsize::default(), instances })
+    }
+
+    /// The instances that there are now.
+    pub(crate) fn instances(&self) -> Arc<[Arc<Instance>]> {
+        match &self.instances {
+            Instances::Fixed(instances) => Arc::clone(instances),
+            Instances::Discovered { host, watched, known } => {
+                let last = known.load();
+                let addresses = Arc::clone(&watched.borrow());
+                if Arc::ptr_eq(&last.addresses, &addresses) {
+                    return Arc::clone(&last.instances);
+                }
+                let instance = |address: &SocketAddr| {
+                    let authority = address.to_string();
+                    // Whoever stays keeps what is known of it.
+                    let stays = last.instances.iter().find(|known| *known.authority == *authority);
+                    stays.cloned().unwrap_or_else(|| Instance::new(&authority, host.clone(), ""))
+                };
+                let instances: Arc<[_]> = addresses.iter().map(instance).collect();
+                known.store(Arc::new(Known { addresses, instances: Arc::clone(&instances) }));
+                instances
+            }
+        }
+    }
+
+    /// Whose turn it is, of those that have not been tried; again from the first where all have. `None` where there
+    /// is no instance at all.
+    pub(crate) fn pick(&self, tried: &[Arc<Instance>]) -> Option<Arc<Instance>> {
+        let instances = self.instances();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let in_turn = || (0..instances.len()).map(|i| &instances[(turn.wrapping_add(i)) % instances.len()]);
+        let untried = |instance: &&Arc<Instance>| !tried.iter().any(|known| Arc::ptr_eq(known, instance));
+        let good = in_turn().filter(untried).find(|instance| !instance.is_suspect());
+        good.or_else(|| in_turn().find(untried)).or_else(|| in_turn().next()).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Upstream {
+        let urls = ["http://a:1", "http://b:2/base/", "http://c"];
+        Upstream::fixed(urls.iter().map(|url| Instance::parse(url).expect("an instance")).collect())
+    }
+
+    #[test]
+    fn an_instance_is_a_url() {
+        let all = three().instances();
+        let of = |i: usize| (&*all[i].authority, all[i].host.to_str().expect("text"), all[i].base.as_str());
+        assert_eq!([of(0), of(1), of(2)], [("a:1", "a:1", ""), ("b:2", "b:2", "/base"), ("c:80", "c", "")]);
+        for bad in [
+            "https://a",
+            "a:1",
+            "http://",
+            "http://:1",
+            "http://u@a:1",
+            "http://a:1/x?y",
+            "http://a/../b",
+            "http://a b",
+        ] {
+            assert!(Instance::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn instances_take_turns() {
+        let upstream = three();
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(upstream.pick(&[]).expect("one").authority.to_string());
+        }
+        assert_eq!(seen, ["a:1", "b:2", "c:80", "a:1", "b:2", "c:80"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_not_there_is_asked_last_for_a_while() {
+        let upstream = three();
+        let all = upstream.instances();
+        all[0].miss();
+        for _ in 0..6 {
+            assert_ne!(&*upstream.pick(&[]).expect("one").authority, "a:1");
+        }
+        let tried = [Arc::clone(&all[1]), Arc::clone(&all[2])];
+        assert_eq!(&*upstream.pick(&tried).expect("one").authority, "a:1", "who else");
+        assert!(upstream.pick(&all).is_some(), "and from the first again");
+        tokio::time::advance(SUSPECTED).await;
+        let seen: Vec<_> = (0..3).map(|_| upstream.pick(&[]).expect("one").authority.to_string()).collect();
+        assert!(seen.contains(&"a:1".to_owned()), "{seen:?}");
+    }
+
+    #[tokio::test]
+    async fn discovered_instances_come_and_go() {
+        struct Told(watch::Receiver<Arc<[SocketAddr]>>);
+        impl Discovery for Told {
+            fn watch(&self, name: &str) -> Result<watch::Receiver<Arc<[SocketAddr]>>, String> {
+                if name == "dns:blog:80" { Ok(self.0.clone()) } else { Err("is not known".into()) }
+            }
+        }
+        let (tell, told) = watch::channel(Arc::from([]));
+        let discovery = Told(told);
+        assert!(Upstream::discovered("dns:other:80", &discovery).is_err());
+        let upstream = Upstream::discovered("dns:blog:80", &discovery).expect("watched");
+        assert!(upstream.pick(&[]).is_none());
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        tell.send_replace([address(1), address(2)].into());
+        upstream.pick(&[]).expect("one").miss();
+        tell.send_replace([address(1), address(3)].into());
+        let all = upstream.instances();
+        let names: Vec<_> = all.iter().map(|instance| &*instance.authority).collect();
+        assert_eq!(names, ["127.0.0.1:1", "127.0.0.1:3"]);
+        assert_eq!(all[0].host, "blog:80");
+        assert!(all.iter().filter(|instance| instance.is_suspect()).count() <= 1);
+    }
+}
