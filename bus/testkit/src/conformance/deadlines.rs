@@ -8,6 +8,7 @@ use super::{
 use crate::{Placement, eventually};
 use bus::{BusError, InvalidPolicy, Policies, Policy, within};
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+use tokio::time::Instant;
 
 fn late(name: &str) -> ProbeError {
     BusError::DeadlineExceeded { name: name.into() }.into()
@@ -94,9 +95,15 @@ pub async fn a_callers_time_out_is_not_handed_down(placement: &dyn Placement) {
 pub async fn a_sub_call_without_time_left_is_not_sent(placement: &dyn Placement) {
     let world = World::new(placement).await;
     let call = world.bus.hold(Hold { id: 1, then_echo: true });
-    let begun = world.until_count("held calls begun", &world.probe.begun, 1);
-    let (answer, ()) = futures::future::join(within(Duration::from_secs(1), call), begun).await;
+    let begun = async {
+        world.until_count("held calls begun", &world.probe.begun, 1).await;
+        Instant::now()
+    };
+    let second = Duration::from_secs(1);
+    let (answer, begun) = futures::future::join(within(second, call), begun).await;
     assert_eq!(answer, Err(late("probe.hold")));
+    // What was left began to run out when the request arrived, which on a wire is later than when it was sent.
+    eventually("the handler is late too", SOON, async || begun.elapsed() >= second).await;
     world.probe.let_go(1);
     let outcome = &world.probe.echo_after_hold;
     eventually("the sub-call is refused", SOON, async || outcome.get().is_some()).await;
