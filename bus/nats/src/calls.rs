@@ -58,8 +58,12 @@ impl Calls {
         let (subjects, module) = (&self.0.shared.subjects, &self.0.name);
         let control = connection.client.subscribe(subjects.control(module)).await?;
         let calls = connection.client.queue_subscribe(subjects.calls(module), module.to_string()).await?;
-        if !connection.settled().await {
-            return Err("the connection was lost".into());
+        let taken_up = tokio::select! {
+            () = self.0.closing.cancelled() => false,
+            settled = connection.settled() => settled,
+        };
+        if !taken_up {
+            return Err("the broker did not take it up".into());
         }
         Ok(Subscribed { calls, control, taken: 0, leaving: None })
     }

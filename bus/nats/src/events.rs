@@ -40,7 +40,10 @@ impl Events {
     }
 
     async fn pull(&self, connection: &Connection) -> Result<(), Error> {
-        let consumer = streams::consumer(connection, &self.0.shared, &self.0.name).await?;
+        let consumer = tokio::select! {
+            () = self.0.closing.cancelled() => return Ok(()),
+            made = streams::consumer(connection, &self.0.shared, &self.0.name) => made?,
+        };
         // One at a time, so that nothing is held here that is not begun: another process may have it.
         let pulls = consumer.stream().max_messages_per_batch(1).expires(PULL).heartbeat(HEARTBEAT);
         let mut batches = pulls.messages().await?;

@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// How long the broker has to take a module up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the broker has to hear the last answers.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// How long to wait before something that failed is tried again.
 pub(crate) const RETRY: Duration = Duration::from_millis(200);
 
@@ -119,6 +122,10 @@ impl Listener for NatsListener {
         if let Some(mut open) = open {
             open.closing.cancel();
             while open.tasks.join_next().await.is_some() {}
+            // Whoever closes may end the process next: what was answered last has to be on its way.
+            if let Some(connection) = self.shared.connection() {
+                let _ = timeout(FAREWELL, connection.settled()).await;
+            }
         }
     }
 

@@ -80,7 +80,29 @@ async fn an_instance_that_closes_under_load_loses_no_call() {
     assert_eq!(failed.load(SeqCst), 0, "of {} calls", shop.asked.load(SeqCst));
 }
 
-/// C20, B-SOAK: ten thousand calls that nobody answers leave nothing, on either side.
+/// C17: what a process answered last arrives, though it is gone right after.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn the_last_answers_of_a_process_arrive() {
+    let (scratch, shop) = (Scratch::new(), Shop::new());
+    let calling = scratch.connect().await;
+    let transport = calling.transport();
+    for round in 1..=20 {
+        let serving = scratch.connect().await;
+        let listener = serving.listener(shop.answers());
+        listener.open("shop").await.expect("opened");
+        let held: Vec<_> = (0..10).map(|_| begin(&transport, "shop.gate")).collect();
+        eventually("all are heard", SOON, async || shop.asked.load(SeqCst) == round * 10).await;
+        shop.let_go(10);
+        listener.close("shop").await;
+        drop((listener, serving));
+        for call in held {
+            assert_eq!(call.await.expect("it does not panic"), Ok("hello".into()));
+        }
+    }
+}
+
+/// C20: ten thousand calls that nobody answers leave nothing, on either side.
 #[actix_rt::test]
 #[ignore = "needs NATS"]
 async fn unanswered_calls_leave_nothing_behind() {
