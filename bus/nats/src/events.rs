@@ -65,9 +65,9 @@ impl Events {
     async fn take(&self, batch: Message) {
         let Module { shared, name: module, answers, .. } = &self.0;
         let name = format!("{module}.inbox");
-        let mut headers = headers::read(batch.headers.as_ref());
-        // Its sender may have given up long ago. It is worth having all the same: the repetition then costs nothing.
-        headers.remove("timeout-ms");
+        // As they came, since a signature may cover them. Their sender may have given up long ago: a batch is worth having
+        // all the same, and the repetition then costs nothing.
+        let headers = headers::read(batch.headers.as_ref());
         let taken = answers.deliver(&name, headers, batch.payload.clone());
         let taken = AssertUnwindSafe(taken)
             .catch_unwind()

@@ -69,10 +69,10 @@ async fn an_instance_that_closes_under_load_loses_no_call() {
             })
         })
         .collect();
-    for _ in 0..10 {
+    for _ in 0..25 {
         goes.open("shop").await.expect("opened");
         let before = shop.asked.load(SeqCst);
-        eventually("calls go on", SOON, async || shop.asked.load(SeqCst) > before + 500).await;
+        eventually("calls go on", SOON, async || shop.asked.load(SeqCst) > before + 200).await;
         goes.close("shop").await;
     }
     enough.store(true, SeqCst);

@@ -3,6 +3,7 @@
 
 mod batches;
 mod broker;
+mod cable;
 mod calls;
 mod credentials;
 mod placement;

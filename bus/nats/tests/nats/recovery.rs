@@ -2,11 +2,12 @@
 
 use crate::{
     broker::Broker,
+    cable::Cable,
     scratch::{SOON, Scratch},
     shop::{STORED, Shop},
 };
 use bus::{BusError, Context, Headers, Transport};
-use bus_nats::Nats;
+use bus_nats::{Nats, NatsSettings};
 use bus_testkit::eventually;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -77,6 +78,75 @@ async fn every_subscription_answers_after_the_broker_was_restarted() {
         }
         assert!(shop.begun.load(SeqCst) >= begun + modules.len());
         eventually("it is ready", SOON, async || listener.is_ready()).await;
+    }
+}
+
+/// M3: a call that failed because the broker was away is not sent when it is back, however it was caught by the loss.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn nothing_is_sent_later() {
+    let (mut broker, shop) = (Broker::start().await, Shop::new());
+    let scratch = Scratch::on(broker.url());
+    let (calling, serving) = (scratch.connect().await, scratch.connect().await);
+    let listener = serving.listener(shop.answers());
+    listener.open("shop").await.expect("opened");
+    for _ in 0..5 {
+        let before = shop.asked.load(SeqCst);
+        let callers: Vec<_> = (0..16)
+            .map(|_| {
+                let transport = calling.transport();
+                bus::spawn(async move { while ask(&*transport, "shop.echo").await.is_ok() {} })
+            })
+            .collect();
+        eventually("calls go on", SOON, async || shop.asked.load(SeqCst) > before + 100).await;
+        broker.kill();
+        timeout(SOON, join_all(callers)).await.expect("all of them hear of it");
+        eventually("it is seen", SOON, async || !listener.is_ready()).await;
+        let heard = shop.asked.load(SeqCst);
+        broker.restart().await;
+        eventually("all are back", BACK, async || calling.is_connected() && listener.is_ready()).await;
+        assert_eq!(ask(&*calling.transport(), "shop.echo").await, Ok("hello".into()));
+        assert_eq!(shop.asked.load(SeqCst), heard + 1);
+    }
+}
+
+/// C18, CALL-17: a cut between the broker and one side, while the broker lives: the caller's calls fail at once, what
+/// the other side had taken is answered all the same, and both go on.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn a_cut_cable_is_noticed_and_mended() {
+    let (scratch, shop) = (Scratch::new(), Shop::new());
+    let (near, far) = (Cable::to(&scratch.url).await, Cable::to(&scratch.url).await);
+    let over = |cable: &Cable| NatsSettings { servers: vec![cable.url()], ..scratch.settings() };
+    let (calling, serving) =
+        (scratch.connect_with(over(&near)).await, scratch.connect_with(over(&far)).await);
+    let listener = serving.listener(shop.answers());
+    listener.open("shop").await.expect("opened");
+    for round in 1..=5 {
+        let held = || {
+            let transport = calling.transport();
+            bus::spawn(async move { ask(&*transport, "shop.gate").await })
+        };
+        let lost = held();
+        eventually("it is heard", SOON, async || shop.inside.load(SeqCst) == 1).await;
+        near.cut();
+        assert_eq!(
+            lost.await.expect("it does not panic"),
+            Err(BusError::Unavailable { port: "shop".into() })
+        );
+        shop.let_go(1);
+        timeout(BACK, calling.connected()).await.expect("the caller is back");
+
+        eventually("nobody is inside", SOON, async || shop.inside.load(SeqCst) == 0).await;
+        let kept = held();
+        eventually("it is heard", SOON, async || shop.inside.load(SeqCst) == 1).await;
+        far.cut();
+        eventually("it is seen", SOON, async || !listener.is_ready()).await;
+        eventually("the module is served again", BACK, async || listener.is_ready()).await;
+        shop.let_go(1);
+        assert_eq!(kept.await.expect("it does not panic"), Ok("hello".into()));
+        deliver(&*calling.transport(), "shop.inbox", "batch".into()).await;
+        assert_eq!(shop.batches().len(), round);
     }
 }
 

@@ -91,8 +91,7 @@ impl Transport for Shop {
         Ok(bytes)
     }
 
-    async fn deliver(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
-        assert!(!headers.contains_key("timeout-ms"), "what is stored late is stored all the same");
+    async fn deliver(&self, name: &str, _: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         self.begun.fetch_add(1, SeqCst);
         if self.holding.load(SeqCst) {
             self.wait_at_the_gate().await;
