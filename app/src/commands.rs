@@ -108,7 +108,8 @@ pub fn main() -> ExitCode {
 fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
-        name.starts_with("CLEAVE").then(|| (name, value.to_string_lossy().into_owned()))
+        (name.starts_with("CLEAVE") && name != place::TOKEN)
+            .then(|| (name, value.to_string_lossy().into_owned()))
     });
     let settings = Settings::read(line.config.as_deref(), variables)?;
     match line.command.unwrap_or(Command::Serve) {

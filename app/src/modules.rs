@@ -127,7 +127,10 @@ fn check(settings: &Settings, record: &Record) -> Result<Vec<&'static Module>, S
         Some(Moved::Here) => At::Local,
         // How it is reached is in the record.
         Some(Moved::There { .. } | Moved::Leaving { .. }) => At::Http,
-        Some(Moved::GivenBack) => At::Standby,
+        Some(Moved::GivenBack | Moved::Arriving) => match running::at(settings, name) {
+            At::Local => At::Standby,
+            elsewhere => elsewhere,
+        },
         None => running::at(settings, name),
     };
     let mut here = Vec::new();

@@ -4,6 +4,9 @@ use super::{Failure, say};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+/// The one variable with our prefix that is no setting.
+pub(super) const TOKEN: &str = "CLEAVE_TOKEN";
+
 /// What is asked, and of whom.
 #[derive(Debug, clap::Args)]
 pub(super) struct Wish {
@@ -18,7 +21,7 @@ pub(super) struct Wish {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     server: String,
     /// An admin's access token. Better given by the variable: arguments can be seen by others on the machine.
-    #[arg(long, env = "CLEAVE_TOKEN", hide_env_values = true)]
+    #[arg(long, env = TOKEN, hide_env_values = true)]
     token: String,
 }
 
@@ -27,7 +30,8 @@ pub(super) async fn run(wish: Wish) -> Result<ExitCode, Failure> {
     let failed = |error: reqwest::Error| Failure::Refused(crate::chain(&error));
     let url = format!("{}/api/v1/admin/modules/{}/placement", wish.server.trim_end_matches('/'), wish.module);
     let client = reqwest::Client::builder().no_proxy().build().map_err(failed)?;
-    let request = client.put(url).bearer_auth(wish.token).json(&json!({"to": wish.to, "shadow": wish.shadow}));
+    let request =
+        client.put(url).bearer_auth(wish.token).json(&json!({"to": wish.to, "shadow": wish.shadow}));
     let answer = request.send().await.map_err(failed)?;
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or(Value::Null);

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 pub(super) async fn run(settings: &Settings, name: &str) -> Result<ExitCode, Failure> {
     let module = modules::COMPILED_IN.iter().find(|module| module.name == name);
-    let module = module.ok_or_else(|| Failure::Refused(format!("{name} is none of {}", MODULES.join(", "))))?;
+    let module =
+        module.ok_or_else(|| Failure::Refused(format!("{name} is none of {}", MODULES.join(", "))))?;
     let mut off = Vec::new();
 
     heading("Its data")?;
@@ -46,7 +47,8 @@ pub(super) async fn run(settings: &Settings, name: &str) -> Result<ExitCode, Fai
         say("  nothing")?;
     }
     heading("What calls it")?;
-    let callers = modules::COMPILED_IN.iter().filter(|other| other.calls.contains(&name) || other.asks.contains(&name));
+    let callers =
+        modules::COMPILED_IN.iter().filter(|other| other.calls.contains(&name) || other.asks.contains(&name));
     list(callers.map(|other| other.name.to_owned()))?;
     say("  the HTTP edge")?;
     let own = requests(name);
@@ -91,8 +93,12 @@ fn plan(settings: &Settings, module: &Module) -> Result<(), Failure> {
     heading("Steps")?;
     let steps = [
         "start this process with the settings above (they change nothing by themselves)".to_owned(),
-        format!("cleave --config {name}.toml   (or a program built with --no-default-features --features {name})"),
-        format!("cleave place {name} http://127.0.0.1:9081 --shadow   and look at GET /api/v1/admin/modules (PostgreSQL only)"),
+        format!(
+            "cleave --config {name}.toml   (or a program built with --no-default-features --features {name})"
+        ),
+        format!(
+            "cleave place {name} http://127.0.0.1:9081 --shadow   and look at GET /api/v1/admin/modules (PostgreSQL only)"
+        ),
         format!("cleave place {name} http://127.0.0.1:9081"),
         format!("cleave place {name} local   brings it back"),
     ];

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 pub(super) const MODULE: Module = Module {
     name: NAME,
-    calls: &[], asks: &[],
+    calls: &[],
+    asks: &[],
     check: |settings| settings.module::<Settings>(NAME).map(|_| ()),
     schema: Schema::of::<migrations::inventory::Migrator>(),
     start,

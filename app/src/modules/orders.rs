@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 pub(super) const MODULE: Module = Module {
     name: NAME,
-    calls: &["inventory", "payments"], asks: &["notifications"],
+    calls: &["inventory", "payments"],
+    asks: &["notifications"],
     check: |settings| settings.module::<Settings>(NAME).map(|_| ()),
     schema: Schema::of::<migrations::orders::Migrator>(),
     start,

@@ -10,8 +10,14 @@ use payments::{NAME, Secret, Service, Settings};
 use payments_ports::PaymentsPort;
 use std::sync::Arc;
 
-pub(super) const MODULE: Module =
-    Module { name: NAME, calls: &[], asks: &[], check, schema: Schema::of::<migrations::payments::Migrator>(), start };
+pub(super) const MODULE: Module = Module {
+    name: NAME,
+    calls: &[],
+    asks: &[],
+    check,
+    schema: Schema::of::<migrations::payments::Migrator>(),
+    start,
+};
 
 fn check(settings: &settings::Settings) -> Result<(), settings::SettingsError> {
     let own: Settings = settings.module(NAME)?;

@@ -1,6 +1,7 @@
 //! Where modules have been moved to, beyond the next start: the settings say where they begin.
 
 use super::{StartError, target::Target};
+use bus::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -21,7 +22,11 @@ pub(crate) enum Moved {
     Leaving {
         /// Where to.
         to: Target,
+        /// When the other side would no longer take it up.
+        until: Timestamp,
     },
+    /// Its files are on their way here, and nobody is to work with them yet.
+    Arriving,
     /// It is there.
     There {
         /// Where.

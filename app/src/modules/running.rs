@@ -3,14 +3,14 @@
 use super::{
     COMPILED_IN, FirstAdmin, Module, Moved, ProcessPort, Serving, Stage, StartError, check,
     record::Record,
-    wire::Wire,
+    wire::{Way, Wire},
     working::{Working, idle},
 };
 use crate::{
     gateway::{Health, ModuleState, Readiness},
     settings::{At, MODULES, Settings},
 };
-use bus::{Bus, Direct, Served, Sources};
+use bus::{Bus, Context, Direct, Served, Sources};
 use futures::future::{join_all, try_join_all};
 use std::{
     collections::BTreeMap,
@@ -60,7 +60,9 @@ impl Modules {
             working: Mutex::default(),
             moving: tokio::sync::Mutex::default(),
         };
-        modules.link(settings)?;
+        for module in MODULES {
+            modules.link(module)?;
+        }
         modules.start_all(here, background).await
     }
 
@@ -100,36 +102,52 @@ impl Modules {
         Ok((Working::resting(started), first_admin))
     }
 
-    /// Starts one module, lets it work, and takes other processes' calls for it.
+    /// Starts one module, lets it work, and takes other processes' calls for it. What works for the module from then on
+    /// has none of the deadline of whoever asked for the move.
     pub(super) async fn take_up(&self, module: &'static Module) -> Result<(), StartError> {
-        let (mut working, _) = self.start_module(module).await?;
-        working.work(&self.stage);
-        self.working().insert(module.name, working);
-        self.wire.open(module).await.map_err(|error| StartError::module(module.name, &error))
+        let taken = async {
+            let (mut working, _) = self.start_module(module).await?;
+            working.work(&self.stage);
+            self.working().insert(module.name, working);
+            self.wire.open(module).await.map_err(|error| StartError::module(module.name, &error))
+        };
+        let taken = Context::default().scope(taken).await;
+        if taken.is_err() {
+            self.lay_down(module, Instant::now()).await;
+        }
+        taken
     }
 
     /// Stops one module and closes its database; calls must be held back or go elsewhere by now.
     pub(super) async fn lay_down(&self, module: &'static Module, deadline: Instant) {
-        for listened in module.ports() {
-            self.wire.close(listened).await;
-        }
-        let working = self.working().remove(module.name);
-        if let Some(mut working) = working {
-            working.finish(deadline).await;
-            working.close(deadline + Duration::from_secs(5)).await;
-        }
+        let laid_down = async {
+            for listened in module.ports() {
+                self.wire.close(listened).await;
+            }
+            let working = self.working().remove(module.name);
+            if let Some(mut working) = working {
+                working.finish(deadline).await;
+                working.close(deadline + Duration::from_secs(5)).await;
+            }
+        };
+        Context::default().scope(laid_down).await;
     }
 
-    /// Links the modules that are elsewhere.
-    fn link(&self, settings: &Settings) -> Result<(), StartError> {
-        for name in MODULES {
-            if let Some(transport) = self.wire.placed(name, &settings.placement(name), &self.record)? {
-                for port in ports(name) {
-                    self.stage.bus.connect_module(port, &transport(port));
-                }
-            }
+    /// Links a module that is elsewhere, as the settings and what has become of them since say.
+    pub(super) fn link(&self, module: &str) -> Result<(), StartError> {
+        let placement = self.stage.settings.placement(module);
+        if let Some(way) = self.wire.placed(module, &placement, &self.record)? {
+            self.connect(module, &way);
         }
         Ok(())
+    }
+
+    /// Sends a module's calls, events and operations by this way, and the calls of what goes with it.
+    pub(super) fn connect(&self, module: &str, way: &Way) {
+        self.bus().connect_module(module, &way(module));
+        for beside in ports(module).filter(|port| *port != module) {
+            self.bus().connect(beside, way(beside));
+        }
     }
 
     /// Lets messages move, sagas go on, and do what is due.
@@ -150,9 +168,9 @@ impl Modules {
         let opened = self.wire.open_process(self.bus()).await;
         opened.map_err(|error| StartError::Wire(format!("this process cannot be reached: {error}")))?;
         for module in COMPILED_IN {
-            if let Some(Moved::Leaving { to }) = self.record.of(module.name) {
+            if let Some(Moved::Leaving { to, until }) = self.record.of(module.name) {
                 let modules = Arc::clone(self);
-                bus::spawn(async move { modules.find_out(module, to).await });
+                bus::spawn(async move { modules.find_out(module, to, until).await });
             }
         }
         Ok(())

@@ -123,7 +123,7 @@ impl Stage {
             sources: Sources::system(),
             catalogue: catalogue::of_all_modules()?,
             executors,
-            threads: Threads::default(),
+            threads: if executors == ExecutorKind::Actor { Threads::start() } else { Threads::default() },
         })
     }
 
@@ -158,10 +158,10 @@ impl Stage {
     async fn executor(&self, depth: usize) -> Arc<dyn Executor> {
         match self.executors {
             ExecutorKind::Direct => Arc::new(Direct),
-            ExecutorKind::Actor => {
-                let thread = self.threads.next();
-                Arc::new(Mailbox::start_on(&thread, depth).await)
-            }
+            ExecutorKind::Actor => match self.threads.next() {
+                Some(thread) => Arc::new(Mailbox::start_on(&thread, depth).await),
+                None => Arc::new(Direct),
+            },
         }
     }
 }
@@ -172,17 +172,19 @@ impl Stage {
 pub(crate) struct Threads(Mutex<(Vec<Arbiter>, usize)>);
 
 impl Threads {
-    /// The next module's thread.
-    fn next(&self) -> ArbiterHandle {
-        let most = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
+    /// All of them now: a thread can be made only where the program starts, and a module may come later.
+    fn start() -> Self {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
+        Self(Mutex::new(((0..count).map(|_| Arbiter::new()).collect(), 0)))
+    }
+
+    /// The next module's thread; none where they have ended.
+    fn next(&self) -> Option<ArbiterHandle> {
         let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (arbiters, modules) = &mut *threads;
-        if arbiters.len() < most {
-            arbiters.push(Arbiter::new());
-        }
-        let arbiter = &arbiters[*modules % arbiters.len()];
         *modules += 1;
-        arbiter.handle()
+        let count = arbiters.len().max(1);
+        arbiters.get(*modules % count).map(Arbiter::handle)
     }
 
     /// Ends them, and waits for their end a while.

@@ -10,7 +10,8 @@ use users_ports::UsersPort;
 
 pub(super) const MODULE: Module = Module {
     name: users::NAME,
-    calls: &[], asks: &[],
+    calls: &[],
+    asks: &[],
     check: |settings| settings.module::<Settings>(users::NAME).map(|_| ()),
     schema: Schema::of::<migrations::users::Migrator>(),
     start,

@@ -46,7 +46,8 @@ pub(super) async fn of(url: &str) -> Result<Option<Tables>, DbErr> {
 }
 
 async fn sqlite(connection: &DatabaseConnection) -> Result<Tables, DbErr> {
-    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let names =
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
     let mut tables = Vec::new();
     for name in texts(connection, names, "name").await? {
         // A table's name cannot be bound.
@@ -64,7 +65,8 @@ async fn sqlite(connection: &DatabaseConnection) -> Result<Tables, DbErr> {
 }
 
 async fn postgres(connection: &DatabaseConnection) -> Result<Tables, DbErr> {
-    let names = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename";
+    let names =
+        "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename";
     let mut tables = Vec::new();
     for name in texts(connection, names, "name").await? {
         let count = format!("SELECT COUNT(*) AS n FROM \"{}\"", name.replace('"', "\"\""));

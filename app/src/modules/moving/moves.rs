@@ -9,11 +9,11 @@ use super::{
         Accept, Data, Describe, Description, GetPiece, GiveBack, PIECE, Parcel, ProcessError, ProcessPort,
         PutPiece, StoreKind, TakeUp,
     },
-    serving::{blocking, files, speaks},
+    serving::{blocking, busy, files, speaks},
     stores,
 };
 use crate::modules::{Module, Modules, Moved, compiled_in, target::Target};
-use bus::{Bus, BusError, Held};
+use bus::{Bus, BusError, Held, Timestamp};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ use utoipa::ToSchema;
 
 /// How long the other side is asked again whether it has taken a module up, when its answer was lost.
 const DOUBT: Duration = Duration::from_secs(5);
+/// How long handing the data over and taking them up may take.
+const HANDING_OVER: Duration = Duration::from_secs(20);
 
 /// Where a module is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +54,7 @@ impl Modules {
         to: Destination,
     ) -> Result<Arrived, ProcessError> {
         let module = compiled_in(module)?;
-        let busy = |_| ProcessError::Refused("another module is being moved: one at a time".into());
-        let _one = self.moving.try_lock().map_err(busy)?;
+        let _one = self.moving.try_lock().map_err(|_| busy())?;
         let began = Instant::now();
         let is_here = self.database(module.name).is_some();
         let (at, held) = match (to, is_here) {
@@ -104,7 +105,9 @@ impl Modules {
     }
 
     /// Asks where a module is whose move was interrupted, until somebody says so.
-    pub(crate) async fn find_out(self: Arc<Self>, module: &'static Module, to: Target) {
+    pub(crate) async fn find_out(self: Arc<Self>, module: &'static Module, to: Target, until: Timestamp) {
+        // From then on a request to take it up that is still on its way is refused there.
+        let certain = until.after(self.stage.settings.wire.clock_tolerance.0);
         loop {
             match self.other(module, &to).await {
                 Ok(there) if there.description.serves => {
@@ -112,8 +115,14 @@ impl Modules {
                     tracing::info!(module = module.name, %to, ?noted, "an interrupted move had been carried out");
                     return;
                 }
+                Ok(_) if self.sources().now() <= certain => {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
                 Ok(_) => {
-                    let Ok(_one) = self.moving.try_lock() else { return };
+                    let _one = self.moving.lock().await;
+                    if !matches!(self.record.of(module.name), Some(Moved::Leaving { .. })) {
+                        return;
+                    }
                     let back = files(&self, module)
                         .and_then(|files| files.iter().try_for_each(|(_, path)| stores::back(path)));
                     let resumed = match back {
@@ -139,14 +148,18 @@ impl Modules {
         let there = self.other(module, to).await?;
         there.check(self, module)?;
         let way = self.wire.way(module.name, to).map_err(|error| ProcessError::refused(&error))?;
-        let connect = || module.ports().for_each(|port| self.bus().connect_module(port, &way(port)));
+        let connect = || self.connect(module.name, &way);
         let note =
             |moved| self.record.note(module.name, Some(moved)).map_err(|error| ProcessError::refused(&error));
         if there.both_may_serve {
             if !there.description.serves {
-                there.process.take_up(TakeUp { module: module.name.into() }).await?;
+                there.process.take_up(self.take_up_of(module)).await?;
             }
             note(Moved::There { to: to.clone() })?;
+            for port in module.ports() {
+                // On a broker both sides take what comes: what is sent from here on is not to come back.
+                self.wire.close(port).await;
+            }
             let held = self.hold(module);
             connect();
             for left in held.into_iter().map(Held::settle) {
@@ -158,9 +171,11 @@ impl Modules {
         }
         let held = self.drained(module).await?;
         let began = Instant::now();
-        note(Moved::Leaving { to: to.clone() })?;
+        // Enough for the data to be handed over, and noted before anything is out of this process's hands.
+        let until = self.sources().now().after(self.patience() + HANDING_OVER);
+        note(Moved::Leaving { to: to.clone(), until })?;
         self.lay_down(module, Instant::now() + self.patience()).await;
-        match self.hand_over(module, &there).await {
+        match self.hand_over(module, &there, until).await {
             Ok(()) => {
                 connect();
                 held.into_iter().for_each(|held| drop(held.settle()));
@@ -178,9 +193,12 @@ impl Modules {
                 // Two processes on two copies would be worse than none: whoever calls hears that it cannot be reached.
                 connect();
                 held.into_iter().for_each(|held| drop(held.settle()));
+                let (modules, to) = (Arc::clone(self), to.clone());
+                let asked = to.clone();
+                bus::spawn(async move { modules.find_out(module, asked, until).await });
                 Err(ProcessError::Refused(format!(
-                    "{to} does not say whether it has taken {} up ({why}); it is taken to be there. Move it again when \
-                     {to} answers.",
+                    "{to} does not say whether it has taken {} up ({why}). It is not served here meanwhile; as soon as \
+                     {to} answers it goes on there or here.",
                     module.name
                 )))
             }
@@ -188,7 +206,12 @@ impl Modules {
     }
 
     /// Gives the data of a module that is closed here to the other side, and lets it serve.
-    async fn hand_over(&self, module: &'static Module, there: &Other) -> Result<(), Handover> {
+    async fn hand_over(
+        &self,
+        module: &'static Module,
+        there: &Other,
+        until: Timestamp,
+    ) -> Result<(), Handover> {
         for ((name, path), data) in files(self, module)?.into_iter().zip(&there.description.data) {
             if *data == Data::Nothing {
                 let sent = {
@@ -208,7 +231,7 @@ impl Modules {
         }
         let deadline = Instant::now() + DOUBT;
         loop {
-            let why = match there.process.take_up(TakeUp { module: module.name.into() }).await {
+            let why = match there.process.take_up(TakeUp { module: module.name.into(), until }).await {
                 Ok(()) => return Ok(()),
                 Err(ProcessError::Refused(why)) => return Err(ProcessError::Refused(why).into()),
                 Err(why) => why,
@@ -249,7 +272,7 @@ impl Modules {
                 there.process.give_back(GiveBack { module: module.name.into(), files_are_fetched }).await?;
             let fetched = if files_are_fetched { self.fetch(module, &there, parcels).await } else { Ok(()) };
             if let Err(why) = fetched {
-                there.process.take_up(TakeUp { module: module.name.into() }).await?;
+                there.process.take_up(self.take_up_of(module)).await?;
                 return Err(why);
             }
         } else {
@@ -292,6 +315,10 @@ impl Modules {
         self.note_here(module)?;
         held.into_iter().for_each(|held| drop(held.settle()));
         Ok(())
+    }
+
+    fn take_up_of(&self, module: &'static Module) -> TakeUp {
+        TakeUp { module: module.name.into(), until: self.sources().now().after(HANDING_OVER) }
     }
 
     fn note_here(&self, module: &'static Module) -> Result<(), ProcessError> {

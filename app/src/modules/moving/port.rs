@@ -1,6 +1,6 @@
 //! What one process asks of another when a module moves between them: the port of the process itself.
 
-use bus::{BusError, ErrorKind, PortError};
+use bus::{BusError, ErrorKind, PortError, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -77,6 +77,8 @@ pub(crate) enum Data {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TakeUp {
     pub(crate) module: String,
+    /// Later than this it is refused: whoever asked may have given it up by then, and taken the module back.
+    pub(crate) until: Timestamp,
 }
 
 /// Finishes what runs, lays the module down and closes its databases.

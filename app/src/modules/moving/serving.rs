@@ -33,12 +33,15 @@ impl Serving {
 impl ProcessPort for Serving {
     async fn describe(&self, request: Describe) -> Result<Description, ProcessError> {
         let modules = self.modules()?;
+        // An answer in the middle of a move would be wrong a moment later.
+        let _still = modules.moving.try_lock().map_err(|_| busy())?;
         let is_able = COMPILED_IN.iter().find(|known| known.name == request.module);
         let own = stores::stores(&modules.stage.settings, &request.module)
             .map_err(|error| ProcessError::refused(&error))?;
         let mut data = Vec::new();
         for (theirs, own) in request.stores.iter().zip(&own) {
-            data.push(compare(&modules, theirs, own, request.mark).await);
+            let is_arriving = modules.record.of(&request.module) == Some(Moved::Arriving);
+            data.push(compare(&modules, theirs, own, request.mark, is_arriving).await);
         }
         let missing = is_able.map_or(&[][..], |module| module.calls);
         let missing = missing.iter().filter(|port| !modules.bus().has(port));
@@ -59,6 +62,9 @@ impl ProcessPort for Serving {
         let _one = modules.moving.lock().await;
         if modules.database(module.name).is_some() {
             return Ok(());
+        }
+        if modules.sources().now() > request.until {
+            return Err(ProcessError::Refused("that was asked for too long ago".into()));
         }
         let held: Vec<_> = module.ports().map(|port| modules.bus().hold_module(port)).collect();
         modules.take_up(module).await.map_err(|error| ProcessError::refused(&error))?;
@@ -94,7 +100,12 @@ impl ProcessPort for Serving {
 
     async fn put_piece(&self, request: PutPiece) -> Result<(), ProcessError> {
         let modules = self.modules()?;
-        stores::put(&free_place(&modules, &request.module, &request.name)?, request.offset, &request.piece)
+        let path = free_place(&modules, &request.module, &request.name)?;
+        if request.offset == 0 {
+            let noted = modules.record.note(&request.module, Some(Moved::Arriving));
+            noted.map_err(|error| ProcessError::refused(&error))?;
+        }
+        blocking(move || stores::put(&path, request.offset, &request.piece)).await
     }
 
     async fn accept(&self, request: Accept) -> Result<(), ProcessError> {
@@ -133,6 +144,7 @@ impl Modules {
         }
         self.record.note(module.name, Some(moved)).map_err(|error| ProcessError::refused(&error))?;
         self.lay_down(module, Instant::now() + self.patience()).await;
+        self.link(module.name).map_err(|error| ProcessError::refused(&error))?;
         held.into_iter().for_each(|held| drop(held.settle()));
         Ok(())
     }
@@ -155,7 +167,8 @@ fn free_place(modules: &Modules, module: &str, name: &str) -> Result<PathBuf, Pr
     let module = compiled_in(module)?;
     let file = files(modules, module)?.into_iter().find(|(known, _)| known == name);
     let (_, path) = file.ok_or_else(|| ProcessError::Refused(format!("{name} is no file here")))?;
-    if path.exists() || modules.database(module.name).is_some() {
+    let is_taken = path.exists() && modules.record.of(module.name) != Some(Moved::Arriving);
+    if is_taken || modules.database(module.name).is_some() {
         return Err(ProcessError::Refused(format!("there is a database {name} here already")));
     }
     Ok(path)
@@ -168,10 +181,18 @@ pub(super) fn speaks(modules: &Modules, module: &str) -> Vec<String> {
     requests.chain(subscriptions.map(|subscription| subscription.id.to_owned())).collect()
 }
 
-async fn compare(modules: &Modules, theirs: &Store, own: &Store, mark: Option<Uuid>) -> Data {
+async fn compare(
+    modules: &Modules,
+    theirs: &Store,
+    own: &Store,
+    mark: Option<Uuid>,
+    is_arriving: bool,
+) -> Data {
     let other = |why: &str| Data::Other { why: format!("{}: {why}", own.name) };
     match (&theirs.kind, &own.kind) {
         (StoreKind::Sqlite { .. }, StoreKind::Sqlite { file: None }) => Data::Nothing,
+        // Half of a move that came to nothing: whatever lies there is not to be worked with.
+        (StoreKind::Sqlite { .. }, StoreKind::Sqlite { .. }) if is_arriving => Data::Nothing,
         (StoreKind::Sqlite { file: Some(theirs) }, StoreKind::Sqlite { file: Some(own) })
             if theirs == own =>
         {
@@ -219,4 +240,9 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProcessError> + Send + 'static,
 ) -> Result<T, ProcessError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ProcessError::refused(&error)))
+}
+
+/// Why there is no answer while a module moves.
+pub(super) fn busy() -> ProcessError {
+    ProcessError::Refused("another module is being moved: one at a time".into())
 }

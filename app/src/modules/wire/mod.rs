@@ -129,9 +129,9 @@ impl Wire {
         record: &Record,
     ) -> Result<Option<Way>, StartError> {
         match record.of(module) {
-            Some(Moved::There { to } | Moved::Leaving { to }) => return self.way(module, &to).map(Some),
-            Some(Moved::Here | Moved::GivenBack) => return Ok(None),
-            None => {}
+            Some(Moved::There { to } | Moved::Leaving { to, .. }) => return self.way(module, &to).map(Some),
+            Some(Moved::Here) => return Ok(None),
+            Some(Moved::GivenBack | Moved::Arriving) | None => {}
         }
         match section.at {
             Some(At::Http) => {

@@ -2,7 +2,7 @@
 
 use crate::{
     modules::StartError,
-    settings::{Settings, WireSection},
+    settings::{MODULES, Settings, WireSection},
 };
 use bus::{Sources, Transport};
 use bus_trust::{Guard, Identity, Peer, Peers, Roster, Sealed};
@@ -25,7 +25,7 @@ impl Trust {
         let wrong = |text: String| StartError::Wire(format!("wire.{text}"));
         let identity = Identity::load(&settings.name, file)
             .map_err(|error| wrong(format!("key_file: {}", crate::chain(&error))))?;
-        let peers = Peers::new(roster(settings).map_err(&wrong)?)
+        let peers = Peers::new(roster(settings, &identity).map_err(&wrong)?)
             .map_err(|error| wrong(format!("peers: {error}")))?;
         Ok(Some(Self { identity: Arc::new(identity), peers }))
     }
@@ -55,9 +55,21 @@ impl Trust {
     }
 }
 
-fn roster(settings: &WireSection) -> Result<Roster, String> {
+fn roster(settings: &WireSection, own: &Identity) -> Result<Roster, String> {
     let mut roster = Roster::default();
+    // What this process sends over a broker may come back to it, or to one that shares its name and key.
+    let all: Vec<String> =
+        MODULES.into_iter().chain(["sandbox", PROCESS, &settings.name]).map(str::to_owned).collect();
+    for module in &all {
+        roster.allow.entry(module.clone()).or_default().push(settings.name.clone());
+    }
+    roster.control.push(settings.name.clone());
+    let myself = Peer { keys: vec![own.public_key()], runs: all.clone(), speaks_for: Some(all) };
+    roster.peers.insert(settings.name.clone(), myself);
     for (name, peer) in &settings.peers {
+        if *name == settings.name {
+            return Err(format!("peers.{name} is this process itself"));
+        }
         let keys = peer.keys.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>();
         let keys = keys.map_err(|error| format!("peers.{name}.keys: {error}"))?;
         // Who serves payments serves the sandbox's pages, and everybody answers for itself.
