@@ -95,9 +95,6 @@ impl PlacementSection {
                 )),
                 None => Ok(()),
             },
-            _ if is_reached => {
-                invalid(format!("placement.{module}.addresses and .discover are for at = \"http\""))
-            }
             _ => Ok(()),
         }
     }
@@ -193,7 +190,6 @@ mod tests {
             ("CLEAVE__PLACEMENT__SHIPPING__AT", "local", "placement.shipping"),
             ("CLEAVE__PLACEMENT__INVENTORY__AT", "moon", "placement"),
             ("CLEAVE__PLACEMENT__INVENTORY__AT", "http", "placement.inventory.addresses"),
-            ("CLEAVE__PLACEMENT__INVENTORY__ADDRESSES", "http://127.0.0.1:1", "placement.inventory"),
             ("CLEAVE__WIRE__NAME", "No Name", "wire.name"),
             ("CLEAVE__WIRE__CONNECTIONS", "0", "wire.connections"),
             ("CLEAVE__WIRE__LISTN", "x", "wire.listen"),
