@@ -91,17 +91,19 @@ fn plan(settings: &Settings, module: &Module) -> Result<(), Failure> {
         }
     }
     heading("Steps")?;
-    let steps = [
+    let there = "http://127.0.0.1:9081";
+    let mut steps = vec![
         "start this process with the settings above (they change nothing by themselves)".to_owned(),
         format!(
             "cleave --config {name}.toml   (or a program built with --no-default-features --features {name})"
         ),
-        format!(
-            "cleave place {name} http://127.0.0.1:9081 --shadow   and look at GET /api/v1/admin/modules (PostgreSQL only)"
-        ),
-        format!("cleave place {name} http://127.0.0.1:9081"),
-        format!("cleave place {name} local   brings it back"),
     ];
+    if !is_file {
+        // A file that is not there yet answers nothing.
+        steps.push(format!("cleave place {name} {there} --shadow   and look at GET /api/v1/admin/modules"));
+    }
+    steps.push(format!("cleave place {name} {there}"));
+    steps.push(format!("cleave place {name} local   brings it back"));
     for (number, step) in (1..).zip(steps) {
         say(format_args!("{number}. {step}"))?;
     }
