@@ -1,0 +1,145 @@
+//! Serves a module's calls.
+
+use crate::{
+    link::Link,
+    message::{ReplyTo, read},
+    names::{Names, module_of},
+    publisher::close,
+    replies::Replies,
+    session::Failure,
+    subscription::Source,
+    topology::declare_calls,
+};
+use async_trait::async_trait;
+use bus::{BusError, Transport};
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use lapin::{
+    Channel, Consumer,
+    message::Delivery,
+    options::{BasicAckOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::{FieldTable, ShortString},
+};
+use std::{panic::AssertUnwindSafe, sync::Arc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// How many calls are acknowledged together at most.
+const TOGETHER: usize = 32;
+
+/// A module's calls.
+pub(crate) struct Calls {
+    pub(crate) module: String,
+    pub(crate) names: Names,
+    pub(crate) prefetch: u16,
+    pub(crate) answers: Arc<dyn Transport>,
+    pub(crate) replies: Arc<Replies>,
+    /// Room for calls that run; taken before a call is, so that the broker keeps what cannot be begun.
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) concurrency: u32,
+}
+
+#[async_trait]
+impl Source for Calls {
+    fn queue(&self) -> ShortString {
+        self.names.calls(&self.module)
+    }
+
+    fn prefetch(&self) -> u16 {
+        self.prefetch
+    }
+
+    async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
+        declare_calls(channel, &self.names, &self.module).await
+    }
+
+    async fn take(&self, consumer: &mut Consumer, stop: &CancellationToken) -> Result<(), Failure> {
+        while let Some(first) = stop.run_until_cancelled(self.next(consumer)).await {
+            let mut taken = vec![first?];
+            while taken.len() < TOGETHER
+                && let Ok(room) = Arc::clone(&self.room).try_acquire_owned()
+                && let Some(Some(Ok(delivery))) = consumer.next().now_or_never()
+            {
+                taken.push((room, delivery));
+            }
+            // Acknowledged before it is begun: a call that was lost fails at its deadline, and one that another process
+            // is handed as well would be carried out twice.
+            let all = BasicAckOptions { multiple: true };
+            if let Some((_, last)) = taken.last()
+                && !last.ack(all).await?
+            {
+                return Err(Failure::Ended);
+            }
+            for (room, delivery) in taken {
+                self.begin(delivery, room);
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, link: &Link) {
+        // All the room there is: the last call has ended.
+        drop(self.room.acquire_many(self.concurrency).await);
+        if let Some(session) = link.session_now()
+            && let Ok(channel) = session.channel().await
+        {
+            let removed = session.patiently(remove_unused(&channel, self.queue())).await;
+            if let Err(error) = removed {
+                tracing::debug!(module = self.module, %error, "the queue of calls is left to expire");
+            }
+            close(&session, &channel).await;
+        }
+    }
+}
+
+/// Deletes a queue that nobody consumes and that holds nothing, so that callers are told at once that nobody serves the
+/// module. Looked at first: the broker closes a channel over a queue that is in use.
+async fn remove_unused(channel: &Channel, queue: ShortString) -> lapin::Result<()> {
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = channel.queue_declare(queue.clone(), look, FieldTable::default()).await?;
+    if found.consumer_count() == 0 && found.message_count() == 0 {
+        let unused = QueueDeleteOptions { if_unused: true, if_empty: true, ..QueueDeleteOptions::default() };
+        channel.queue_delete(queue, unused).await?;
+    }
+    Ok(())
+}
+
+impl Calls {
+    async fn next(&self, consumer: &mut Consumer) -> Result<(OwnedSemaphorePermit, Delivery), Failure> {
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| Failure::Ended)?;
+        match consumer.next().await {
+            Some(delivery) => Ok((room, delivery?)),
+            None => Err(Failure::Cancelled),
+        }
+    }
+
+    /// Begins a call, which from here runs to its end. What nobody waits for an answer to was sent by none of us.
+    fn begin(&self, delivery: Delivery, room: OwnedSemaphorePermit) {
+        let (Some((name, headers)), Some(to)) =
+            (read(&delivery.properties), ReplyTo::read(&delivery.properties))
+        else {
+            tracing::warn!(module = self.module, "an unreadable message among the calls is dropped");
+            metrics::counter!("amqp_unreadable_total", "module" => self.module.clone()).increment(1);
+            return;
+        };
+        let known = module_of(&name) == self.module;
+        let (answers, replies) = (Arc::clone(&self.answers), Arc::clone(&self.replies));
+        drop(bus::spawn(async move {
+            let _room = room;
+            let outcome = if known {
+                isolated(answers.request(&name, headers, delivery.data.into())).await
+            } else {
+                Err(BusError::UnknownName { name: name.clone() })
+            };
+            replies.send(to, &name, outcome).await;
+        }));
+    }
+}
+
+/// A panic fails what panicked, and nothing else.
+pub(crate) async fn isolated(
+    answering: impl Future<Output = Result<Bytes, BusError>>,
+) -> Result<Bytes, BusError> {
+    let answered = AssertUnwindSafe(answering).catch_unwind().await;
+    answered.unwrap_or_else(|_| Err(BusError::failed(&"what answers has panicked")))
+}

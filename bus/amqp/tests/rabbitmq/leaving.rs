@@ -1,0 +1,128 @@
+//! A process that leaves: what it had in its hands goes on elsewhere, and nobody is taken along.
+
+use crate::{
+    SOON,
+    namespace::{Namespace, Raw, broker},
+    probe::{Probe, within},
+};
+use bus::{BusError, Listener, Transport};
+use bus_amqp::{Amqp, AmqpSettings};
+use bus_testkit::eventually;
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::{task::JoinHandle, time::timeout};
+
+fn begin(
+    transport: &Arc<impl Transport>,
+    name: &'static str,
+    body: String,
+) -> JoinHandle<Result<Bytes, BusError>> {
+    let transport = Arc::clone(transport);
+    bus::spawn(async move {
+        match name {
+            "shop.inbox" => transport.deliver(name, within(SOON), body.into()).await,
+            _ => transport.request(name, within(SOON), body.into()).await,
+        }
+    })
+}
+
+/// C17: calls that a leaving process had been handed and not begun are answered by the next one, although there was
+/// nobody for a moment; what it had begun it answers itself.
+#[tokio::test]
+#[ignore = "needs RabbitMQ"]
+async fn calls_that_were_not_begun_are_answered_by_the_next_process() {
+    let namespace = Namespace::of(&["shop"]);
+    let (old, new) = (Probe::shut("old "), Probe::named("new "));
+    let settings = AmqpSettings { concurrency: 1, ..namespace.settings() };
+    let leaving = Amqp::connect(settings).expect("good settings");
+    let leaver = leaving.listener(Arc::clone(&old) as Arc<dyn Transport>);
+    leaver.open("shop").await.expect("the broker is there");
+    let transport = namespace.connect().await.transport();
+    let begun = begin(&transport, "shop.open", "0".into());
+    eventually("the first is begun", SOON, async || old.count() == 1).await;
+    let handed_over: Vec<_> = (1..=10).map(|n| begin(&transport, "shop.open", n.to_string())).collect();
+    let raw = Raw::connect(&broker()).await;
+    let queue = namespace.calls("shop");
+    let waiting = async |expected| raw.look(&queue).await.is_some_and(|(waiting, _)| waiting == expected);
+    eventually("all are sent", SOON, async || transport.pending() == 11 && waiting(0).await).await;
+    let closing = bus::spawn(async move { leaver.close("shop").await });
+    eventually("they are back at the broker", SOON, async || waiting(10).await).await;
+
+    let joining = namespace.connect().await;
+    let joiner = joining.listener(Arc::clone(&new) as Arc<dyn Transport>);
+    joiner.open("shop").await.expect("the broker is there");
+    for (n, call) in (1..).zip(handed_over) {
+        assert_eq!(call.await.expect("it does not panic"), Ok(format!("new {n}").into()));
+    }
+    assert!(!closing.is_finished(), "the old one still has a call that runs");
+    old.let_go(1);
+    assert_eq!(begun.await.expect("it does not panic"), Ok("old 0".into()));
+    timeout(SOON, closing).await.expect("it ends").expect("it does not panic");
+    assert_eq!((old.count(), new.count()), (1, 10));
+}
+
+/// C17: the same for events, and none of it is a dead letter.
+#[tokio::test]
+#[ignore = "needs RabbitMQ"]
+async fn batches_that_were_not_begun_are_received_by_the_next_process() {
+    let namespace = Namespace::of(&["shop"]);
+    let (old, new) = (Probe::shut("old "), Probe::named("new "));
+    let leaving = namespace.connect().await;
+    let leaver = leaving.listener(Arc::clone(&old) as Arc<dyn Transport>);
+    leaver.open("shop").await.expect("the broker is there");
+    let transport = namespace.connect().await.transport();
+    let begun = begin(&transport, "shop.inbox", "0".into());
+    eventually("the first is begun", SOON, async || old.count() == 1).await;
+    let handed_over: Vec<_> = (1..=10).map(|n| begin(&transport, "shop.inbox", n.to_string())).collect();
+    let raw = Raw::connect(&broker()).await;
+    // Four are handed over: the one that is begun, and three.
+    let queue = namespace.events("shop");
+    let ready = async |expected| raw.look(&queue).await.is_some_and(|(ready, _)| ready == expected);
+    eventually("they are sent", SOON, async || ready(7).await).await;
+
+    let joining = namespace.connect().await;
+    let joiner = joining.listener(Arc::clone(&new) as Arc<dyn Transport>);
+    let closing = bus::spawn(async move { leaver.close("shop").await });
+    joiner.open("shop").await.expect("the broker is there");
+    assert!(!closing.is_finished(), "the old one still has a batch in its inbox");
+    old.let_go(1);
+    assert_eq!(begun.await.expect("it does not panic"), Ok("old 0".into()));
+    timeout(SOON, closing).await.expect("it ends").expect("it does not panic");
+    for (n, batch) in (1..).zip(handed_over) {
+        assert_eq!(batch.await.expect("it does not panic"), Ok(format!("new {n}").into()));
+    }
+    assert_eq!((old.count(), new.count()), (1, 10));
+    assert_eq!(raw.look(&namespace.dead()).await, Some((0, 0)));
+    joiner.close("shop").await;
+    assert_eq!(raw.look(&queue).await, Some((0, 0)), "the queue of events stays");
+    assert_eq!(raw.look(&namespace.calls("shop")).await, None, "that of calls does not");
+}
+
+/// C18: consumers of one queue on one connection, and of other queues, are not torn down by one that closes.
+#[tokio::test]
+#[ignore = "needs RabbitMQ"]
+async fn a_subscription_that_closes_leaves_its_siblings_alone() {
+    let namespace = Namespace::of(&["shop", "stock"]);
+    let amqp = namespace.connect().await;
+    let probes = [Probe::named("a "), Probe::named("b ")];
+    let listeners = probes.each_ref().map(|probe| amqp.listener(Arc::clone(probe) as Arc<dyn Transport>));
+    for listener in &listeners {
+        for module in ["shop", "stock"] {
+            listener.open(module).await.expect("the broker is there");
+        }
+    }
+    let raw = Raw::connect(&broker()).await;
+    assert_eq!(raw.look(&namespace.events("shop")).await, Some((0, 2)));
+    listeners[0].close("shop").await;
+    assert_eq!(raw.look(&namespace.events("shop")).await, Some((0, 1)));
+    assert!(listeners.iter().all(|listener| listener.is_ready()));
+    let transport = amqp.transport();
+    for _ in 0..10 {
+        assert_eq!(
+            begin(&transport, "shop.open", "call".into()).await.expect("no panic"),
+            Ok("b call".into())
+        );
+        assert_eq!(begin(&transport, "shop.inbox", "[]".into()).await.expect("no panic"), Ok("b []".into()));
+        assert!(transport.request("stock.count", within(SOON), Bytes::new()).await.is_ok());
+    }
+}

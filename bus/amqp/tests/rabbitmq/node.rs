@@ -1,0 +1,95 @@
+//! A RabbitMQ of one's own, to be killed.
+
+use crate::SOON;
+use bus_testkit::eventually;
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// A node starts in six seconds where nothing else runs.
+const STARTS: Duration = Duration::from_secs(120);
+
+/// A node with its own data, on ports of its own.
+pub(crate) struct Node {
+    directory: TempDir,
+    port: u16,
+    distribution: u16,
+    server: Option<Child>,
+}
+
+impl Node {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut node = Self { directory, port: free_port(), distribution: free_port(), server: None };
+        node.restart().await;
+        node
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// Starts it, with what it has on disk.
+    pub(crate) async fn restart(&mut self) {
+        let at = |name: &str| self.directory.path().join(name);
+        let _ = std::fs::remove_file(at("pid"));
+        // The script behind the wrapper: that one changes the user.
+        let server = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server")
+            .env("HOME", self.directory.path())
+            .env("RABBITMQ_NODENAME", format!("test{}@localhost", self.port))
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .env("RABBITMQ_DIST_PORT", self.distribution.to_string())
+            .env("RABBITMQ_MNESIA_BASE", at("mnesia"))
+            .env("RABBITMQ_LOG_BASE", at("log"))
+            .env("RABBITMQ_LOGS", at("log/node.log"))
+            .env("RABBITMQ_PID_FILE", at("pid"))
+            .env("RABBITMQ_CONFIG_FILE", at("none"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", at("plugins"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.server = Some(server.expect("rabbitmq-server is installed"));
+        let port = self.port;
+        let listens = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+        eventually("the node listens", STARTS, listens).await;
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.end();
+        let port = self.port;
+        let gone = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err();
+        eventually("the node is gone", SOON, gone).await;
+    }
+
+    /// All that it had on disk.
+    pub(crate) fn wipe(&self) {
+        std::fs::remove_dir_all(self.directory.path().join("mnesia")).expect("it was there");
+    }
+
+    fn end(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        // The node itself, not the script that started it.
+        if let Ok(pid) = std::fs::read_to_string(self.directory.path().join("pid")) {
+            let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+        }
+        let _ = server.kill();
+        let _ = server.wait();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
