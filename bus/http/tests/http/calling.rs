@@ -6,8 +6,15 @@ use bus_http::{HttpSettings, HttpTransport};
 use bus_testkit::eventually;
 use bytes::Bytes;
 use futures::future::join_all;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpSocket, sync::Semaphore, time::timeout};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -129,10 +136,10 @@ async fn a_connection_is_not_used_any_more_when_its_target_is_about_to_close_it(
 /// CALL-17: nobody is waited for who is not there.
 #[tokio::test]
 async fn nobody_there_is_known_at_once() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = closed.local_addr().expect("bound");
-    drop(closed);
-    let transport = narrow(address, 1);
+    // Bound, so that nobody else takes the port, and not listening.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let transport = narrow(socket.local_addr().expect("bound"), 1);
     for _ in 0..3 {
         assert_eq!(ask(&transport).await, lost());
     }
@@ -145,20 +152,25 @@ async fn nobody_there_is_known_at_once() {
 async fn a_silent_peer_is_left_at_the_deadline_and_its_connection_is_free() {
     let whole = r#"{"done":true}"#;
     for said in [0, 7, 40, ok(whole).len() - 1] {
-        let peer = Peer::new(move |number| {
-            let answer = ok(whole);
-            let said = if number == 0 { said } else { answer.len() };
-            Reply::Say(answer[..said].to_vec())
+        let recovered = Arc::new(AtomicBool::new(false));
+        let peer = Peer::new({
+            let recovered = Arc::clone(&recovered);
+            move |_| {
+                let answer = ok(whole);
+                let said = if recovered.load(SeqCst) { answer.len() } else { said };
+                Reply::Say(answer[..said].to_vec())
+            }
         })
         .await;
         let transport = narrow(peer.address, 1);
-        let brief = Policy { deadline: Duration::from_millis(80), ..Policy::default() };
+        let brief = Policy { deadline: Duration::from_millis(300), ..Policy::default() };
         let bus = Bus::new(Policies::default().with_port("shop", brief).expect("a good policy"));
         bus.connect_operations("shop", Arc::clone(&transport) as Arc<dyn Transport>);
         let answer = timeout(SOON, bus.operate("shop", Operation::Lag)).await.expect("it does not hang");
         assert_eq!(answer, Err(BusError::DeadlineExceeded { name: "shop.operations".into() }), "{said}");
         assert_eq!(transport.pending(), 0);
         eventually("the connection is closed", SOON, async || peer.connections().1 == 0).await;
+        recovered.store(true, SeqCst);
         assert_eq!(ask(&transport).await, Ok(whole.into()), "the only connection there may be");
     }
 }
