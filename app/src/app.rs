@@ -5,7 +5,7 @@ use crate::{
     authentication::{KeySource, TokenAuthenticator},
     gateway::{
         self, Gateway, GatewaySettings, Lifecycle,
-        proxy::{NoDiscovery, NotReloaded, Proxy},
+        proxy::{Names, NotReloaded, Proxy},
     },
     modules::{self, Background, FirstAdmin, Modules, Placement, StartError},
     settings::Settings,
@@ -164,7 +164,7 @@ fn serve(
         Err(error) => Err(crate::chain(&error)),
     };
     let id = sources.id::<uuid::Uuid>().simple().to_string();
-    let proxy = Proxy::new(Arc::new(read), Arc::new(NoDiscovery), &id);
+    let proxy = Proxy::new(Arc::new(read), Arc::new(Names::on(tokio::runtime::Handle::current())), &id);
     let gateway = Gateway {
         settings: settings.http.gateway(),
         bus: bus.clone(),

@@ -5,7 +5,7 @@ use actix_web::{
     get,
     web::{Data, ServiceConfig},
 };
-use bus::{Bus, Operation, Outcome, ShadowReport};
+use bus::{BreakerStatus, Bus, Operation, Outcome, ShadowReport};
 use bus_discovery::InstanceStatus;
 use edge::{Admin, Listing, Reply};
 use futures::future::join_all;
@@ -36,6 +36,11 @@ pub(crate) struct Module {
     /// What another process that shadows it has answered; null where none does.
     #[schema(value_type = Option<Object>)]
     shadow: Option<ShadowReport>,
+    /// How the breaker before it stands, where it is elsewhere.
+    #[schema(value_type = Option<Object>)]
+    breaker: Option<BreakerStatus>,
+    /// How many of its calls could be tried again now, where it is elsewhere.
+    retries_left: Option<u64>,
     /// Calls that run now.
     in_flight: usize,
     /// Calls that wait now.
@@ -84,6 +89,8 @@ pub(crate) async fn modules(_admin: Admin, shared: Data<Shared>) -> Reply {
         at: state(&port.port).and_then(|state| state.at.clone()),
         instances: state(&port.port).map(|state| state.instances.clone()).unwrap_or_default(),
         shadow: port.shadow,
+        breaker: port.breaker,
+        retries_left: port.retries_left,
         outbox_lag_ms: lags.get(&*port.port).map(|lag| millis(lag.0)),
         inbox_lag_ms: lags.get(&*port.port).map(|lag| millis(lag.1)),
         module: port.port,

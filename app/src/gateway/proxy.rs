@@ -7,6 +7,7 @@
 
 pub(crate) mod admin;
 mod answer;
+mod discovery;
 mod download;
 mod failure;
 mod forward;
@@ -22,6 +23,7 @@ mod tunnel;
 mod upload;
 mod upstream;
 
+pub use discovery::{Discovery, Names, NoDiscovery};
 pub use section::{Auth, GatewaySection, RouteSection};
 
 pub(crate) use download::Relayed;
@@ -33,30 +35,7 @@ pub(crate) use tunnel::serve as serve_upgrade;
 use actix_web::http::Method;
 use arc_swap::ArcSwap;
 use routes::Routes;
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
-use tokio::sync::watch;
-
-/// Finds the instances of services by name.
-pub trait Discovery: Send + Sync + 'static {
-    /// Where the service is, now and from now on. A list is another one whenever it is sent.
-    ///
-    /// # Errors
-    /// Why nothing can be found under this name, as the end of a sentence that begins with the setting's key.
-    fn watch(&self, name: &str) -> Result<watch::Receiver<Arc<[SocketAddr]>>, String>;
-}
-
-/// For a process that finds nothing by name.
-#[derive(Debug, Clone, Copy)]
-pub struct NoDiscovery;
-
-impl Discovery for NoDiscovery {
-    fn watch(&self, _name: &str) -> Result<watch::Receiver<Arc<[SocketAddr]>>, String> {
-        Err("cannot be used: this process has no discovery".into())
-    }
-}
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A route that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

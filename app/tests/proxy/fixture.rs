@@ -8,6 +8,7 @@ use cleave::gateway::{
     proxy::{Discovery, Proxy, RouteSection},
     serve, stop,
 };
+use bus_discovery::{Instance, Member, Members, State, Watch};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -22,8 +23,7 @@ pub(crate) struct Server {
     pub(crate) proxy: Proxy,
     /// What a reload reads: routes, or why there are none.
     pub(crate) written: Arc<Mutex<Result<Value, String>>>,
-    /// Where what is called `dns:things:80` is.
-    pub(crate) found: watch::Sender<Arc<[SocketAddr]>>,
+    found: watch::Sender<Arc<Members>>,
     stop: Option<mpsc::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -59,7 +59,7 @@ impl Server {
             let routes = read.lock().expect("not poisoned").clone()?;
             serde_json::from_value::<Vec<RouteSection>>(routes).map_err(|error| error.to_string())
         };
-        let (found, told) = watch::channel(Arc::from([]));
+        let (found, told) = watch::channel(Arc::default());
         let proxy = Proxy::new(Arc::new(read), Arc::new(Told(told)), "test");
         let (started, start) = mpsc::channel();
         let (stopper, stopped) = mpsc::channel::<()>();
@@ -82,6 +82,16 @@ impl Server {
     /// One request on a connection of its own.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         self.connect().ask(text(method, path, headers, body))
+    }
+
+    /// From now on `dns:things:80` is there.
+    pub(crate) fn finds(&self, addresses: &[SocketAddr]) {
+        let member = |address: &SocketAddr| {
+            let instance = Instance::new(address.to_string(), format!("http://{address}"));
+            Member { instance, state: State::Alive }
+        };
+        let list = addresses.iter().map(member).collect();
+        self.found.send_replace(Arc::new(Members { known: true, list }));
     }
 
     /// Tells the server to stop, without waiting.
@@ -173,10 +183,10 @@ impl Readiness for Nothing {
     }
 }
 
-struct Told(watch::Receiver<Arc<[SocketAddr]>>);
+struct Told(Watch);
 
 impl Discovery for Told {
-    fn watch(&self, name: &str) -> Result<watch::Receiver<Arc<[SocketAddr]>>, String> {
+    fn watch(&self, name: &str) -> Result<Watch, String> {
         if name == "dns:things:80" { Ok(self.0.clone()) } else { Err("is not known".into()) }
     }
 }

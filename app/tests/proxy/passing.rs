@@ -111,6 +111,18 @@ fn a_body_that_ends_with_its_connection_is_passed_on() {
     assert_eq!(upstream.connections(), 2);
 }
 
+/// RFC 9112, section 6.1: an old client gets no chunks; the end of its connection is the end of the body.
+#[test]
+fn an_old_client_gets_no_chunks() {
+    let upstream = Upstream::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n");
+    let server = Server::to(&upstream.url(), json!({}));
+    let mut client = server.connect();
+    let answer = client.ask("GET /up/x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "abc"));
+    assert_eq!((answer.header("transfer-encoding"), answer.header("content-length")), (None, None));
+    assert!(upstream.last().line().ends_with(" HTTP/1.1"));
+}
+
 /// HEAD is told how long the body would be; 204 and 304 have none, whatever the upstream says.
 #[test]
 fn answers_without_a_body_have_none() {

@@ -25,7 +25,7 @@ impl Drop for Process {
 }
 
 fn start(directory: &Path, file: &Path) -> Process {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cleave"))
+    let child = Command::new(env!("CARGO_BIN_EXE_cleave"))
         .arg("--config")
         .arg(file)
         .current_dir(directory)
@@ -37,11 +37,13 @@ fn start(directory: &Path, file: &Path) -> Process {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program runs");
-    let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let mut process = Process { child, address: SocketAddr::from(([0; 4], 0)) };
+    let lines = BufReader::new(process.child.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut said = Vec::new();
     for line in lines {
         if let Some(address) = line.strip_prefix("Cleave listens on http://") {
-            return Process { child, address: address.parse().expect("an address") };
+            process.address = address.parse().expect("an address");
+            return process;
         }
         said.push(line);
     }

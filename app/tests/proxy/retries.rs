@@ -103,12 +103,12 @@ fn instances_are_found_by_name() {
     let found = json!([{"path": "/up/{*rest}", "auth": "none", "discover": "dns:things:80"}]);
     let server = Server::with(found, |_| {});
     assert_eq!(server.get("/up/x").problem(), (503, "dependency_unavailable".into()));
-    server.found.send_replace([one.address].into());
+    server.finds(&[one.address]);
     assert_eq!(server.get("/up/x").text(), "one");
-    assert_eq!(one.last().header("host").as_deref(), Some("things:80"));
-    server.found.send_replace([two.address].into());
+    assert_eq!(one.last().header("host").as_deref(), Some("things"));
+    server.finds(&[two.address]);
     assert_eq!(server.get("/up/x").text(), "two");
-    server.found.send_replace([one.address, two.address].into());
+    server.finds(&[one.address, two.address]);
     let mut texts: Vec<String> = (0..4).map(|_| server.get("/up/x").text()).collect();
     texts.sort();
     assert_eq!(texts, ["one", "one", "two", "two"]);

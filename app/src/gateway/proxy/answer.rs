@@ -5,10 +5,11 @@ use super::{
     headers,
     pool::Lease,
 };
+use actix_http::RequestHead;
 use actix_web::{
     HttpResponse,
     body::{BodySize, BoxBody},
-    http::{Method, StatusCode, header::HeaderValue},
+    http::{ConnectionType, Method, StatusCode, Version, header::HeaderValue},
 };
 use hyper::{Response, body::Body as _, body::Incoming, header};
 use std::time::Duration;
@@ -27,13 +28,13 @@ pub(crate) fn relay(
     answer: Response<Incoming>,
     lease: Lease,
     held: Held,
-    method: &Method,
+    request: &RequestHead,
     terms: Terms,
     name: &str,
 ) -> HttpResponse<BoxBody> {
     let (head, body) = answer.into_parts();
     let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let length = if *method == Method::HEAD {
+    let length = if request.method == Method::HEAD {
         // How long it would be. There is nothing to read.
         head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
     } else {
@@ -46,6 +47,11 @@ pub(crate) fn relay(
     };
     let body = Download::new(body, size, lease, held, terms);
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    if size == BodySize::Stream && request.version == Version::HTTP_10 {
+        // RFC 9112, section 6.1: such a client knows of no chunks; the end of the connection ends the body.
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     headers::answered(&head.headers, name, response.headers_mut());
     response.extensions_mut().insert(Relayed);
     response

@@ -109,8 +109,7 @@ fn upstream(
         ([], None) => Err(InvalidRoute::new(index, "upstream", &"or discover must be there")),
         ([_, ..], Some(_)) => Err(InvalidRoute::new(index, "discover", &"cannot be there with upstream")),
         (_, Some(name)) => {
-            let sound = name.split_once(':').is_some_and(|(way, host)| !way.is_empty() && host.contains(':'));
-            if !sound {
+            if name.split_once(':').is_none_or(|(way, target)| way.is_empty() || target.is_empty()) {
                 return Err(InvalidRoute::new(index, "discover", &"must be like dns:host:port"));
             }
             // Without a discovery only the spelling is looked at.

@@ -75,7 +75,7 @@ async fn pass_on(
     let (answer, lease) = forward.send(&pool, upload, &progress).await.map_err(refuse)?;
     let held = Held { admitted, place };
     let terms = Terms { deadline: arrival.deadline, idle: route.idle_timeout, left: link.left().clone() };
-    Ok(relay(answer, lease, held, &head.method, terms, name))
+    Ok(relay(answer, lease, held, head, terms, name))
 }
 
 /// Finds out whether the caller may use the route, and that often.

@@ -76,13 +76,18 @@ async fn converse(
     stopping: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let findings = RefCell::new(Findings::default());
-    let Destination::Route(taken) = &arrival.destination else {
+    let offered = client.io_ref().offered().unwrap_or_default().to_owned();
+    let wanted = |taken: &&Taken| taken.route.upgrades.contains(&offered);
+    let taken = match &arrival.destination {
+        Destination::Route(taken) => Some(taken).filter(wanted),
+        _ => None,
+    };
+    let Some(taken) = taken else {
         // The routes were changed at this very moment.
         let response = Problem::not_found().error_response();
         return decline(client, answer::finish(None, response, shared, arrival, &findings.into_inner()))
             .await;
     };
-    let offered = client.io_ref().offered().unwrap_or_default().to_owned();
     let place = Arc::clone(&taken.route.upgrade_places).try_acquire_owned();
     let outcome = if place.is_ok() {
         let offering = offer(request, &offered, taken, shared, arrival, &findings);
@@ -163,7 +168,7 @@ async fn offer(
         };
         let held = Held { admitted: Some(admitted), place };
         let lease = Lease::alone(sender);
-        let response = super::answer::relay(answer, lease, held, &head.method, terms, shared.proxy.name());
+        let response = super::answer::relay(answer, lease, held, head, terms, shared.proxy.name());
         return Ok(Answer::Declined(response));
     }
     let chosen = answer.headers().get(header::UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();

@@ -2,16 +2,16 @@
 
 use super::Discovery;
 use arc_swap::ArcSwap;
+use bus_discovery::{Member, Members, State, Watch};
 use hyper::header::HeaderValue;
 use std::{
-    net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 /// How long an instance that could not be connected to is asked last.
 const SUSPECTED: Duration = Duration::from_secs(5);
@@ -53,11 +53,11 @@ impl Instance {
 
     /// It could not be connected to.
     pub(crate) fn miss(&self) {
-        *self.missed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+        *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     pub(crate) fn is_suspect(&self) -> bool {
-        let missed = *self.missed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);
         missed.is_some_and(|at| at.elapsed() < SUSPECTED)
     }
 }
@@ -72,13 +72,13 @@ pub(crate) struct Upstream {
 #[derive(Debug)]
 enum Instances {
     Fixed(Arc<[Arc<Instance>]>),
-    Discovered { host: HeaderValue, watched: watch::Receiver<Arc<[SocketAddr]>>, known: ArcSwap<Known> },
+    Discovered { host: Option<HeaderValue>, watched: Watch, known: ArcSwap<Known> },
 }
 
 /// What was made of what discovery said last.
 #[derive(Debug)]
 struct Known {
-    addresses: Arc<[SocketAddr]>,
+    members: Arc<Members>,
     instances: Arc<[Arc<Instance>]>,
 }
 
@@ -90,11 +90,9 @@ impl Upstream {
     /// Of what goes by this name: `dns:host:port`.
     pub(crate) fn discovered(name: &str, discovery: &dyn Discovery) -> Result<Self, String> {
         let watched = discovery.watch(name)?;
-        // What stands behind the way of finding is what the service calls itself.
-        let host = name.split_once(':').map_or(name, |(_, host)| host);
-        let host = HeaderValue::from_str(host).map_err(|_| "is no host and port".to_owned())?;
-        let known = Known { addresses: Arc::new([]), instances: Arc::new([]) };
-        let instances = Instances::Discovered { host, watched, known: ArcSwap::from_pointee(known) };
+        let known = Known { members: Arc::default(), instances: Arc::new([]) };
+        let instances =
+            Instances::Discovered { host: host(name), watched, known: ArcSwap::from_pointee(known) };
         Ok(Self { turn: AtomicUsize::default(), instances })
     }
 
@@ -104,18 +102,13 @@ impl Upstream {
             Instances::Fixed(instances) => Arc::clone(instances),
             Instances::Discovered { host, watched, known } => {
                 let last = known.load();
-                let addresses = Arc::clone(&watched.borrow());
-                if Arc::ptr_eq(&last.addresses, &addresses) {
+                let members = Arc::clone(&watched.borrow());
+                if Arc::ptr_eq(&last.members, &members) {
                     return Arc::clone(&last.instances);
                 }
-                let instance = |address: &SocketAddr| {
-                    let authority = address.to_string();
-                    // Whoever stays keeps what is known of it.
-                    let stays = last.instances.iter().find(|known| *known.authority == *authority);
-                    stays.cloned().unwrap_or_else(|| Instance::new(&authority, host.clone(), ""))
-                };
-                let instances: Arc<[_]> = addresses.iter().map(instance).collect();
-                known.store(Arc::new(Known { addresses, instances: Arc::clone(&instances) }));
+                let instance = |member: &&Member| found(&member.instance, host.as_ref(), &last.instances);
+                let instances: Arc<[_]> = usable(&members).iter().filter_map(instance).collect();
+                known.store(Arc::new(Known { members, instances: Arc::clone(&instances) }));
                 instances
             }
         }
@@ -131,6 +124,45 @@ impl Upstream {
         let good = in_turn().filter(untried).find(|instance| !instance.is_suspect());
         good.or_else(|| in_turn().find(untried)).or_else(|| in_turn().next()).cloned()
     }
+}
+
+/// Those that are alive, of the first priority; where there are none, all.
+fn usable(members: &Members) -> Vec<&Member> {
+    let alive = || members.list.iter().filter(|member| member.state == State::Alive);
+    let first = alive().map(|member| member.instance.priority).min();
+    let first = alive().filter(|member| Some(member.instance.priority) == first).collect::<Vec<_>>();
+    if first.is_empty() { members.list.iter().collect() } else { first }
+}
+
+/// An instance that was found. One that was there before keeps what is known of it.
+fn found(
+    instance: &bus_discovery::Instance,
+    host: Option<&HeaderValue>,
+    before: &[Arc<Instance>],
+) -> Option<Arc<Instance>> {
+    let mut new = Instance::parse(&instance.address)
+        .inspect_err(|problem| {
+            tracing::error!(address = instance.address, problem, "an instance cannot be used")
+        })
+        .ok()?;
+    if let Some(stays) =
+        before.iter().find(|known| known.authority == new.authority && known.base == new.base)
+    {
+        return Some(Arc::clone(stays));
+    }
+    let named = instance.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
+    if let (Some(host), Some(new)) = (host.cloned().or(named), Arc::get_mut(&mut new)) {
+        new.host = host;
+    }
+    Some(new)
+}
+
+/// What a service that is found by its host's name calls itself.
+fn host(name: &str) -> Option<HeaderValue> {
+    let (host, port) = name.strip_prefix("dns:")?.rsplit_once(':')?;
+    // The dot at the end is for the resolver.
+    let host = host.trim_end_matches('.');
+    HeaderValue::from_str(&if port == "80" { host.to_owned() } else { format!("{host}:{port}") }).ok()
 }
 
 #[cfg(test)]
@@ -189,25 +221,45 @@ mod tests {
 
     #[tokio::test]
     async fn discovered_instances_come_and_go() {
-        struct Told(watch::Receiver<Arc<[SocketAddr]>>);
+        struct Told(Watch);
         impl Discovery for Told {
-            fn watch(&self, name: &str) -> Result<watch::Receiver<Arc<[SocketAddr]>>, String> {
-                if name == "dns:blog:80" { Ok(self.0.clone()) } else { Err("is not known".into()) }
+            fn watch(&self, name: &str) -> Result<Watch, String> {
+                if name == "dns:blog.svc.:8080" { Ok(self.0.clone()) } else { Err("is not known".into()) }
             }
         }
-        let (tell, told) = watch::channel(Arc::from([]));
+        let (tell, told) = tokio::sync::watch::channel(Arc::new(Members::default()));
         let discovery = Told(told);
         assert!(Upstream::discovered("dns:other:80", &discovery).is_err());
-        let upstream = Upstream::discovered("dns:blog:80", &discovery).expect("watched");
+        let upstream = Upstream::discovered("dns:blog.svc.:8080", &discovery).expect("watched");
         assert!(upstream.pick(&[]).is_none());
-        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        tell.send_replace([address(1), address(2)].into());
-        upstream.pick(&[]).expect("one").miss();
-        tell.send_replace([address(1), address(3)].into());
-        let all = upstream.instances();
-        let names: Vec<_> = all.iter().map(|instance| &*instance.authority).collect();
-        assert_eq!(names, ["127.0.0.1:1", "127.0.0.1:3"]);
-        assert_eq!(all[0].host, "blog:80");
-        assert!(all.iter().filter(|instance| instance.is_suspect()).count() <= 1);
+        let is_at = |port: u16, state, priority| {
+            let url = format!("http://127.0.0.1:{port}");
+            Member {
+                instance: bus_discovery::Instance { priority, ..bus_discovery::Instance::new(&url, &url) },
+                state,
+            }
+        };
+        let are = |list: Vec<Member>| drop(tell.send_replace(Arc::new(Members { known: true, list })));
+        let ports = || -> Vec<String> {
+            let all = upstream.instances();
+            all.iter()
+                .map(|instance| instance.authority.trim_start_matches("127.0.0.1:").to_owned())
+                .collect()
+        };
+        are(vec![is_at(1, State::Alive, 0), is_at(2, State::Alive, 0)]);
+        assert_eq!(ports(), ["1", "2"]);
+        assert_eq!(upstream.instances()[0].host, "blog.svc:8080");
+        upstream.instances()[0].miss();
+        are(vec![
+            is_at(1, State::Alive, 0),
+            is_at(3, State::Alive, 0),
+            is_at(4, State::Alive, 1),
+            is_at(5, State::Leaving, 0),
+        ]);
+        assert_eq!(ports(), ["1", "3"]);
+        let suspects: Vec<bool> = upstream.instances().iter().map(|instance| instance.is_suspect()).collect();
+        assert_eq!(suspects, [true, false], "who stays keeps what is known of it");
+        are(vec![is_at(1, State::Suspect, 0), is_at(5, State::Leaving, 0)]);
+        assert_eq!(ports(), ["1", "5"], "who else");
     }
 }
