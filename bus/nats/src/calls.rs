@@ -9,7 +9,7 @@ use crate::{
 };
 use async_nats::{Error, Message, Subscriber};
 use bus::BusError;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream::ReadyChunks};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
@@ -19,9 +19,12 @@ const LAST_ORDERS: Duration = Duration::from_millis(100);
 
 pub(crate) struct Calls(pub(crate) Module);
 
+/// How many calls that have arrived are begun before anything else is looked at.
+const AT_ONCE: usize = 64;
+
 /// What a module hears on one connection.
 struct Subscribed {
-    calls: Subscriber,
+    calls: ReadyChunks<Subscriber>,
     control: Subscriber,
     taken: u64,
     leaving: Option<Leaving>,
@@ -37,12 +40,12 @@ struct Leaving {
 impl Calls {
     /// Serves until the module is closed and all calls have ended.
     pub(crate) async fn serve(self) {
-        let mut running = Running::default();
+        let running = Running::default();
         while let Some(connection) = self.0.connection().await {
             match self.subscribe(&connection).await {
                 Ok(subscribed) => {
                     self.0.live.send_modify(|live| live.calls = true);
-                    self.take(&connection, subscribed, &mut running).await;
+                    self.take(&connection, subscribed, &running).await;
                     self.0.live.send_modify(|live| live.calls = false);
                 }
                 Err(error) => {
@@ -51,7 +54,7 @@ impl Calls {
             }
             self.0.pause(RETRY).await;
         }
-        running.finish().await;
+        running.idle().await;
     }
 
     async fn subscribe(&self, connection: &Connection) -> Result<Subscribed, Error> {
@@ -65,40 +68,42 @@ impl Calls {
         if !taken_up {
             return Err("the broker did not take it up".into());
         }
+        let calls = calls.ready_chunks(AT_ONCE);
         Ok(Subscribed { calls, control, taken: 0, leaving: None })
     }
 
     /// Takes calls until the connection is lost, or the module is closed and has ended them.
-    async fn take(&self, connection: &Connection, mut from: Subscribed, running: &mut Running) {
+    async fn take(&self, connection: &Connection, mut from: Subscribed, running: &Running) {
         loop {
             let until = from.leaving.as_ref().and_then(|leaving| leaving.until);
             let left = from.leaving.as_ref().is_some_and(|leaving| leaving.left);
-            if left && running.len() == 0 {
-                return;
-            }
             tokio::select! {
-                call = from.calls.next(), if !left => match (call, &mut from.leaving) {
-                    (Some(call), _) => {
-                        from.taken += 1;
-                        self.begin(call, running).await;
+                calls = from.calls.next(), if !left => match (calls, &mut from.leaving) {
+                    (Some(calls), _) => {
+                        from.taken += calls.len() as u64;
+                        for call in calls {
+                            self.begin(call, running).await;
+                        }
                     }
                     (None, Some(leaving)) => leaving.left = true,
                     (None, None) => return,
                 },
                 Some(notice) = from.control.next() => self.heed(connection, &notice, running).await,
-                Some(()) = running.ended() => {}
+                () = running.idle(), if left => return,
                 () = self.0.closing.cancelled(), if from.leaving.is_none() => from.leave().await,
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => from.hurry().await,
                 () = connection.ended() => break,
             }
         }
         // What had arrived is answered by the next connection: whoever asked may still be there.
-        while let Some(Some(call)) = from.calls.next().now_or_never() {
-            self.begin(call, running).await;
+        while let Some(Some(calls)) = from.calls.next().now_or_never() {
+            for call in calls {
+                self.begin(call, running).await;
+            }
         }
     }
 
-    async fn begin(&self, call: Message, running: &mut Running) {
+    async fn begin(&self, call: Message, running: &Running) {
         let Module { shared, name: module, answers, .. } = &self.0;
         let name = shared.subjects.name(&call.subject).map(str::to_owned);
         let reply = call.reply.as_deref().filter(|reply| shared.subjects.is_reply(reply));
@@ -121,13 +126,12 @@ impl Calls {
         });
     }
 
-    async fn heed(&self, connection: &Connection, notice: &Message, running: &mut Running) {
+    async fn heed(&self, connection: &Connection, notice: &Message, running: &Running) {
         match Said::parse(&notice.payload) {
             Some(Said::Cancel(reply)) => running.cancel(reply),
             Some(Said::Ask(reply)) if running.has(reply) => {
-                let (reply, headers) = (reply.to_owned().into(), Some(headers::write_running()));
-                // Asked again a second later.
-                let _ = connection.send(&self.0.name, reply, None, headers, bytes::Bytes::new()).await;
+                // Lost, it is asked for again a second later.
+                let _ = connection.send(&self.0.name, headers::write_running(reply)).await;
             }
             Some(Said::Ask(_)) | None => {}
         }
@@ -139,13 +143,13 @@ impl Subscribed {
     /// between the two: where one only unsubscribes, the library forgets a subscription before the broker does, and
     /// what was on its way is dropped without a word.
     async fn leave(&mut self) {
-        let _ = self.calls.unsubscribe_after(self.taken + LAST_CALLS).await;
+        let _ = self.calls.get_mut().unsubscribe_after(self.taken + LAST_CALLS).await;
         self.leaving = Some(Leaving { until: Some(Instant::now() + LAST_ORDERS), left: false });
     }
 
     /// Ends it now: so few calls come that one will hardly be on its way.
     async fn hurry(&mut self) {
-        let drained = self.calls.drain().await.is_ok();
+        let drained = self.calls.get_mut().drain().await.is_ok();
         self.leaving = Some(Leaving { until: None, left: !drained });
     }
 }

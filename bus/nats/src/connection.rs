@@ -5,18 +5,16 @@
 //! [`Nats`](crate::Nats) makes a new one, on which the modules subscribe anew.
 
 use crate::{
+    headers,
     settings::Server,
     subjects,
     waiters::{Notice, Waiter, Waiters},
 };
 use async_nats::{
-    Client, ConnectError, Event, HeaderMap, Subject, Subscriber,
-    client::{PublishErrorKind, traits::Publisher},
-    jetstream,
+    Client, ConnectError, Event, Subject, Subscriber, client::traits::Publisher, jetstream,
     message::OutboundMessage,
 };
 use bus::BusError;
-use bytes::Bytes;
 use futures::StreamExt;
 use std::{
     sync::{
@@ -25,8 +23,15 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tokio::{
+    sync::mpsc,
+    task::{JoinSet, yield_now},
+    time::MissedTickBehavior,
+};
 use tokio_util::sync::CancellationToken;
+
+/// Messages that wait to be sent; whoever has another one waits with it.
+const OUTGOING: usize = 2048;
 
 /// Notices that wait to be said.
 const NOTICES: usize = 4096;
@@ -37,61 +42,64 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
+    outgoing: mpsc::Sender<OutboundMessage>,
     waiters: Arc<Waiters>,
     ended: CancellationToken,
 }
 
 /// What a connection has to be driven with.
-pub(crate) struct Incoming {
+pub(crate) struct Drive {
     inbox: Subscriber,
+    outgoing: mpsc::Receiver<OutboundMessage>,
     notices: mpsc::Receiver<Notice>,
 }
 
 impl Connection {
-    pub(crate) async fn open(server: Server) -> Result<(Arc<Self>, Incoming), async_nats::Error> {
+    pub(crate) async fn open(server: Server) -> Result<(Arc<Self>, Drive), async_nats::Error> {
         let ended = CancellationToken::new();
         let client = connect(server, ended.clone()).await?;
         let (notices, said) = mpsc::channel(NOTICES);
+        let (outgoing, sent) = mpsc::channel(OUTGOING);
         let waiters = Waiters::new(client.new_inbox(), notices);
         let inbox = client.subscribe(waiters.subject()).await?;
         let jetstream = jetstream::new(client.clone());
-        let connection = Arc::new(Self { client, jetstream, waiters, ended });
-        Ok((connection, Incoming { inbox, notices: said }))
+        let connection = Arc::new(Self { client, jetstream, outgoing, waiters, ended });
+        Ok((connection, Drive { inbox, outgoing: sent, notices: said }))
     }
 
-    /// Carries replies to those who wait for them, until the connection is lost.
-    pub(crate) async fn run(&self, incoming: Incoming) {
-        let Incoming { mut inbox, mut notices } = incoming;
+    /// Carries messages away, and replies to those who wait for them, until the connection is lost.
+    pub(crate) async fn run(&self, drive: Drive) {
         let _over = Over(self);
-        let hear = async {
-            while let Some(message) = inbox.next().await {
-                self.waiters.settle(message);
-            }
-        };
-        let speak = async {
-            let mut look = tokio::time::interval(LOOK);
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    Some(notice) = notices.recv() => self.say(notice).await,
-                    _ = look.tick() => {
-                        for notice in self.waiters.look() {
-                            self.say(notice).await;
-                        }
-                    }
-                }
-            }
-        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hear(drive.inbox, Arc::clone(&self.waiters)));
+        tasks.spawn(carry(drive.outgoing, self.client.clone()));
         tokio::select! {
-            () = hear => {}
-            () = speak => {}
+            _ = tasks.join_next() => {}
+            () = self.speak(drive.notices) => {}
             () = self.ended.cancelled() => {}
         }
     }
 
-    async fn say(&self, notice: Notice) {
-        // Lost, it costs the other side a look or a little work.
-        let _ = self.client.publish(notice.to, notice.text.into()).await;
+    async fn speak(&self, mut notices: mpsc::Receiver<Notice>) {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(notice) = notices.recv() => self.say(notice).await,
+                _ = look.tick() => {
+                    for notice in self.waiters.look() {
+                        self.say(notice).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn say(&self, Notice { to, text }: Notice) {
+        // Behind the call that it is about. Lost, it costs the other side a look or a little work.
+        let payload = text.into();
+        let _ =
+            self.outgoing.send(OutboundMessage { subject: to, reply: None, payload, headers: None }).await;
     }
 
     /// Waits for a reply to what is about to be sent. About a call `control` can be asked.
@@ -109,32 +117,47 @@ impl Connection {
         self.ended.cancelled().await;
     }
 
-    /// Sends one message on behalf of the request of this name.
-    pub(crate) async fn send(
-        &self,
-        name: &str,
-        subject: Subject,
-        reply: Option<Subject>,
-        headers: Option<HeaderMap>,
-        payload: Bytes,
-    ) -> Result<(), BusError> {
-        let sent = self.client.publish_message(OutboundMessage { subject, reply, payload, headers });
-        let sent = tokio::select! {
-            biased;
-            sent = sent => sent,
-            () = self.ended.cancelled() => return Err(lost(name)),
-        };
-        sent.map_err(|error| match error.kind() {
-            PublishErrorKind::MaxPayloadExceeded => BusError::failed(&format_args!("{name}: {error}")),
-            PublishErrorKind::InvalidSubject => BusError::UnknownName { name: name.to_owned() },
-            PublishErrorKind::Send => lost(name),
-        })
+    /// Sends one message on behalf of the request of this name. To be sent is not to have left: nobody is told of a
+    /// message that the end of the connection catches, other than those who wait.
+    pub(crate) async fn send(&self, name: &str, message: OutboundMessage) -> Result<(), BusError> {
+        let size = headers::length(message.headers.as_ref()) + message.payload.len();
+        let most = self.client.max_payload();
+        if size > most {
+            let cause = format_args!("{name}: {size} bytes, and the broker takes {most} in a message");
+            return Err(BusError::failed(&cause));
+        }
+        self.outgoing.send(message).await.map_err(|_| lost(name))
     }
 
-    /// Returns when the broker has taken note of what was subscribed to before: it reads a connection in order.
+    /// Returns when the broker has read all that was sent before: it reads a connection in order.
     pub(crate) async fn settled(&self) -> bool {
         let mut echo = self.wait(None);
-        self.client.publish(echo.reply(), Bytes::new()).await.is_ok() && echo.answer().await.is_some()
+        let (subject, payload) = (echo.reply().into(), bytes::Bytes::new());
+        let sent = OutboundMessage { subject, reply: None, payload, headers: None };
+        self.outgoing.send(sent).await.is_ok() && echo.answer().await.is_some()
+    }
+}
+
+async fn hear(mut inbox: Subscriber, waiters: Arc<Waiters>) {
+    while let Some(message) = inbox.next().await {
+        waiters.settle(message);
+    }
+}
+
+/// Hands messages to the client library when nobody who is ready to run has another one: it writes what it has at once,
+/// and a write costs more than all the rest of a message.
+async fn carry(mut outgoing: mpsc::Receiver<OutboundMessage>, client: Client) {
+    let mut batch = Vec::new();
+    while outgoing.recv_many(&mut batch, OUTGOING).await > 0 {
+        yield_now().await;
+        while let Ok(message) = outgoing.try_recv() {
+            batch.push(message);
+        }
+        for message in batch.drain(..) {
+            if let Err(error) = client.publish_message(message).await {
+                tracing::error!(%error, "a message is not sent");
+            }
+        }
     }
 }
 

@@ -1,20 +1,18 @@
-//! The bus's headers as NATS headers, and answers as messages.
+//! The bus's headers as a NATS header, and answers as messages.
 //!
-//! A NATS header is a line of text. Names and values that would not survive that are percent-encoded (RFC 3986), and
-//! the names have a prefix, so that no header of ours is ever taken for one that the broker obeys.
+//! A NATS header is a line of text. All of the bus's share one, as `name=value` joined by `&`: each line more is parsed
+//! and hashed at either end, and no name of ours is ever taken for one that the broker obeys. What would not survive in
+//! a line is percent-encoded (RFC 3986).
 
-use async_nats::{HeaderMap, HeaderName, Message, StatusCode, header::HeaderValue};
+use async_nats::{HeaderMap, HeaderName, Message, StatusCode, header::HeaderValue, message::OutboundMessage};
 use bus::{BusError, Headers};
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-const PREFIX: &str = "Bus-";
+const BUS: HeaderName = HeaderName::from_static("Bus");
 
-/// In a value: what ends a line, what readers trim, and the sign of the encoding itself.
-const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
-
-/// In a name: all but what names consist of.
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+/// What ends a line or is trimmed from its ends, and the signs of the encoding itself.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'&').add(b'=');
 
 /// Says what kind of answer a message is: absent, the bytes that were asked for.
 const ANSWER: HeaderName = HeaderName::from_static("Answer");
@@ -26,29 +24,44 @@ const RECEIPTS_TO: HeaderName = HeaderName::from_static("Receipts-To");
 
 /// The headers of a call or a batch.
 pub(crate) fn write(headers: &Headers) -> HeaderMap {
-    let mut map = HeaderMap::new();
+    let mut line = String::with_capacity(128);
     for (name, value) in headers {
-        let name = format!("{PREFIX}{}", utf8_percent_encode(name, NAME));
-        let value = utf8_percent_encode(value, VALUE).to_string();
-        if let Ok(name) = HeaderName::try_from(name) {
-            map.insert(name, HeaderValue::from(value));
+        if !line.is_empty() {
+            line.push('&');
         }
+        line.extend(utf8_percent_encode(name, UNSAFE));
+        line.push('=');
+        line.extend(utf8_percent_encode(value, UNSAFE));
+    }
+    let mut map = HeaderMap::new();
+    if !line.is_empty() {
+        map.insert(BUS, HeaderValue::from(line));
     }
     map
 }
 
-/// The bus's headers of a message. What is not one, or cannot be read, is left out.
+/// The bus's headers of a message. What cannot be read is left out.
 pub(crate) fn read(map: Option<&HeaderMap>) -> Headers {
-    let mut headers = Headers::new();
-    for (name, values) in map.into_iter().flat_map(HeaderMap::iter) {
+    let line = map.and_then(|map| map.get(BUS)).map_or("", HeaderValue::as_str);
+    let header =
+        |part: &str| part.split_once('=').and_then(|(name, value)| Some((text(name)?, text(value)?)));
+    line.split('&').filter_map(header).collect()
+}
+
+fn text(encoded: &str) -> Option<String> {
+    Some(percent_decode_str(encoded).decode_utf8().ok()?.into_owned())
+}
+
+/// How long the headers of a message are.
+pub(crate) fn length(map: Option<&HeaderMap>) -> usize {
+    let line = |name: &HeaderName, value: &HeaderValue| {
         let name: &str = name.as_ref();
-        let (Some(name), Some(value)) = (name.strip_prefix(PREFIX), values.first()) else { continue };
-        let text = |encoded| percent_decode_str(encoded).decode_utf8().ok().map(String::from);
-        if let (Some(name), Some(value)) = (text(name), text(value.as_str())) {
-            headers.insert(name, value);
-        }
-    }
-    headers
+        name.len() + value.as_str().len() + ": \r\n".len()
+    };
+    let lines = |map: &HeaderMap| -> usize {
+        map.iter().flat_map(|(name, values)| values.iter().map(move |value| line(name, value))).sum()
+    };
+    map.filter(|map| !map.is_empty()).map_or(0, |map| "NATS/1.0\r\n\r\n".len() + lines(map))
 }
 
 /// Adds where the receipts are waited for. The same text is the broker's id of the message: each sending has its own,
@@ -62,14 +75,23 @@ pub(crate) fn receipts_to(map: Option<&HeaderMap>) -> Option<&str> {
     Some(map?.get(RECEIPTS_TO)?.as_str())
 }
 
-/// An answer as it is sent.
-pub(crate) fn write_answer(answer: Result<Bytes, BusError>) -> (Option<HeaderMap>, Bytes) {
-    let error = match answer {
-        Ok(bytes) => return (None, bytes),
-        Err(error) => error,
+/// An answer as it is sent to this subject.
+pub(crate) fn write_answer(reply: &str, answer: Result<Bytes, BusError>) -> OutboundMessage {
+    let (headers, payload) = match answer {
+        Ok(bytes) => (None, bytes),
+        Err(error) => (Some(ERROR), serde_json::to_vec(&error).map(Bytes::from).unwrap_or_default()),
     };
-    let bytes = serde_json::to_vec(&error).map(Bytes::from).unwrap_or_default();
-    (Some(HeaderMap::from_iter([(ANSWER, HeaderValue::from(ERROR))])), bytes)
+    OutboundMessage { subject: reply.into(), reply: None, payload, headers: headers.map(kind_of_answer) }
+}
+
+/// Says that a call is being worked on.
+pub(crate) fn write_running(reply: &str) -> OutboundMessage {
+    let headers = Some(kind_of_answer(RUNNING));
+    OutboundMessage { subject: reply.into(), reply: None, payload: Bytes::new(), headers }
+}
+
+fn kind_of_answer(kind: &str) -> HeaderMap {
+    HeaderMap::from_iter([(ANSWER, HeaderValue::from(kind))])
 }
 
 /// An answer as it came, to the request of this name.
@@ -84,11 +106,6 @@ pub(crate) fn read_answer(message: Message, name: &str) -> Result<Bytes, BusErro
         tracing::error!(name, %error, "an error could not be decoded");
         BusError::Codec { name: name.to_owned() }
     }))
-}
-
-/// Says that a call is being worked on.
-pub(crate) fn write_running() -> HeaderMap {
-    HeaderMap::from_iter([(ANSWER, HeaderValue::from(RUNNING))])
 }
 
 pub(crate) fn is_running(message: &Message) -> bool {
@@ -117,6 +134,7 @@ mod tests {
                 ("Nats-Msg-Id", " spaces around, 100% and %41 "),
                 ("empty", ""),
                 ("", "of no name"),
+                ("a=b&c", "d=e&f"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
@@ -126,16 +144,18 @@ mod tests {
         for (name, values) in map.iter() {
             let line = format!("{name}: {}", values[0]);
             assert!(line.bytes().all(|byte| (b' '..0x7f).contains(&byte)), "{line:?}");
+            assert_eq!(length(Some(&map)), line.len() + "NATS/1.0\r\n\r\n\r\n".len());
         }
+        assert_eq!((read(Some(&write(&Headers::new()))), length(None)), (Headers::new(), 0));
     }
 
     #[test]
     fn what_is_no_header_of_ours_is_left_out() {
-        let map: HeaderMap = [("Nats-Stream", "x"), ("Bus-trace", "%ff"), ("bus-attempt", "1")]
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from(value)))
-            .into_iter()
-            .collect();
-        assert_eq!(read(Some(&map)), Headers::new());
+        for line in ["", "&", "attempt", "attempt=%ff", "%ff=1", "&&=%%%ff&"] {
+            let map =
+                HeaderMap::from_iter([(BUS, HeaderValue::from(line)), (ANSWER, HeaderValue::from("x"))]);
+            assert_eq!(read(Some(&map)), Headers::new(), "{line}");
+        }
         assert_eq!(read(None), Headers::new());
     }
 }

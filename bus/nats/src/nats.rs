@@ -1,14 +1,13 @@
 //! The connection to the broker as the rest of the program has it: always there, whatever becomes of the one underneath.
 
 use crate::{
-    connection::{Connection, Incoming},
+    connection::{Connection, Drive},
     headers,
     listener::NatsListener,
     settings::{InvalidNatsSettings, NatsSettings, Server},
     subjects::Subjects,
     transport::NatsTransport,
 };
-use async_nats::Subject;
 use bus::{BusError, Listener, Transport};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -95,14 +94,10 @@ impl Shared {
     /// may be gone, and the one who asked still there.
     pub(crate) async fn answer(&self, name: &str, reply: &str, answer: Result<Bytes, BusError>) {
         let Some(connection) = self.connection() else { return };
-        let reply = Subject::from(reply);
-        let (headers, payload) = headers::write_answer(answer);
+        let sent = connection.send(name, headers::write_answer(reply, answer)).await;
         // An answer that is too large is none, and whoever asked has to hear that.
-        if let Err(error @ BusError::Failed { .. }) =
-            connection.send(name, reply.clone(), None, headers, payload).await
-        {
-            let (headers, payload) = headers::write_answer(Err(error));
-            let _ = connection.send(name, reply, None, headers, payload).await;
+        if let Err(error @ BusError::Failed { .. }) = sent {
+            let _ = connection.send(name, headers::write_answer(reply, Err(error))).await;
         }
     }
 }
@@ -112,11 +107,11 @@ async fn keep(mut servers: Vec<Server>, connected: watch::Sender<Option<Arc<Conn
     let up = metrics::gauge!("nats_connected");
     let mut pause = PAUSES.0;
     loop {
-        if let Some((connection, incoming)) = dial(&servers).await {
+        if let Some((connection, drive)) = dial(&servers).await {
             pause = PAUSES.0;
             connected.send_replace(Some(Arc::clone(&connection)));
             up.set(1.0);
-            connection.run(incoming).await;
+            connection.run(drive).await;
             up.set(0.0);
             connected.send_replace(None);
             tracing::warn!("the connection to NATS is lost");
@@ -127,7 +122,7 @@ async fn keep(mut servers: Vec<Server>, connected: watch::Sender<Option<Arc<Conn
     }
 }
 
-async fn dial(servers: &[Server]) -> Option<(Arc<Connection>, Incoming)> {
+async fn dial(servers: &[Server]) -> Option<(Arc<Connection>, Drive)> {
     for server in servers {
         let (host, port) = (server.address.host(), server.address.port());
         match Connection::open(server.clone()).await {

@@ -7,7 +7,7 @@ use crate::{
     streams::{self, Kept},
     subjects,
 };
-use async_nats::{HeaderMap, Message, Subject};
+use async_nats::{HeaderMap, Message, message::OutboundMessage};
 use async_trait::async_trait;
 use bus::{BusError, Context, Headers, Transport};
 use bytes::Bytes;
@@ -26,8 +26,8 @@ impl Transport for NatsTransport {
         let subject = self.0.subjects.call(name).ok_or_else(unknown)?;
         let connection = self.0.connection().ok_or_else(|| lost(name))?;
         let mut waiter = connection.wait(Some(self.0.subjects.control(subjects::module(name))));
-        let reply = Some(waiter.reply().into());
-        connection.send(name, subject, reply, Some(headers::write(&headers)), bytes).await?;
+        let (reply, headers) = (Some(waiter.reply().into()), Some(headers::write(&headers)));
+        connection.send(name, OutboundMessage { subject, reply, payload: bytes, headers }).await?;
         let answer = waiter.answer().await.ok_or_else(|| lost(name))?;
         headers::read_answer(answer, name)
     }
@@ -68,8 +68,13 @@ impl Sending<'_> {
         headers::add_receipts_to(&mut headers, &receipts.reply());
         for _ in 0..TRIES {
             let mut ack = self.connection.wait(None);
-            let (to, reply) = (self.shared.subjects.events(self.module), Subject::from(ack.reply()));
-            self.connection.send(self.name, to, Some(reply), Some(headers.clone()), bytes.clone()).await?;
+            let batch = OutboundMessage {
+                subject: self.shared.subjects.events(self.module),
+                reply: Some(ack.reply().into()),
+                payload: bytes.clone(),
+                headers: Some(headers.clone()),
+            };
+            self.connection.send(self.name, batch).await?;
             let kept = tokio::select! {
                 answer = receipts.answer() => return self.read(answer),
                 ack = ack.answer() => Kept::read(&ack.ok_or_else(|| lost(self.name))?),

@@ -230,7 +230,7 @@ mod tests {
         let mut asked = 0;
         for _ in 0..100 {
             asked += waiters.look().len();
-            waiters.settle(message("shop.reply.x.1", Some(crate::headers::write_running())));
+            waiters.settle(message("shop.reply.x.1", crate::headers::write_running("").headers));
         }
         assert!(asked > 3);
         assert!(known.answer().now_or_never().is_none());
