@@ -4,7 +4,6 @@
 
 use crate::{
     Bus, BusError, Context, Headers, Transport,
-    call::forward,
     endpoints::{operate, take},
     site::{Link, Reach},
 };
@@ -79,9 +78,7 @@ impl Answers {
                     Some(handler) => handler(context, bytes).await,
                     None => Err(BusError::UnknownName { name: name.into() }),
                 },
-                Some(Link::Remote(route)) => {
-                    forward(&route, module, name, &context.passed_on(name)?, bytes).await
-                }
+                Some(Link::Remote(route)) => route.pass_on(name, &context.passed_on(name)?, bytes).await,
             },
         }
     }

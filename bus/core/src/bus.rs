@@ -1,7 +1,7 @@
 //! The bus itself: what is linked to it, and how it stands.
 
 use crate::{
-    Bulkhead, Operations, Policies, Receive, Served, Transport,
+    BreakerStatus, Forced, Operations, Policies, Receive, Served, Transport,
     shadow::{Shadow, ShadowReport},
     site::{Link, Reach, Route, Site, Sites},
 };
@@ -39,6 +39,12 @@ pub struct PortStatus {
     /// What a shadow has seen, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowReport>,
+    /// How the breaker of a remote port stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerStatus>,
+    /// How many of a remote port's calls could be tried again now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries_left: Option<u64>,
 }
 
 impl Bus {
@@ -73,9 +79,7 @@ impl Bus {
 
     /// Sends a port's calls to another process, from the next call on.
     pub fn connect(&self, port: &str, transport: Arc<dyn Transport>) {
-        let policy = self.0.policies.port(port);
-        let bulkhead = Bulkhead::new(policy.concurrency, policy.queue);
-        let route = Arc::new(Route { transport, bulkhead });
+        let route = Arc::new(Route::new(port, transport, &self.0.policies));
         self.change(port, |site| site.port = Some(Link::Remote(Arc::clone(&route))));
     }
 
@@ -163,6 +167,17 @@ impl Bus {
         }
         link.is_some()
     }
+
+    /// Opens or closes the breaker of a remote port, whatever its calls come to, until it is told otherwise or the
+    /// port is connected anew. `false` where the port is not remote.
+    pub fn force_breaker(&self, port: &str, forced: Forced) -> bool {
+        let sites = self.0.sites.load();
+        let Some(Link::Remote(route)) = sites.get(port).and_then(|site| site.port.as_ref()) else {
+            return false;
+        };
+        route.guard.force(forced);
+        true
+    }
 }
 
 fn status(port: &str, site: &Site) -> Option<PortStatus> {
@@ -175,6 +190,10 @@ fn status(port: &str, site: &Site) -> Option<PortStatus> {
         (None, None) => return None,
     };
     let is_moving = site.moving.is_some();
+    let guard = match &site.port {
+        Some(Link::Remote(route)) if !is_moving => Some(&route.guard),
+        _ => None,
+    };
     Some(PortStatus {
         port: port.to_owned(),
         placement,
@@ -183,5 +202,7 @@ fn status(port: &str, site: &Site) -> Option<PortStatus> {
         waiting: if is_moving { bulkhead.in_flight() } else { bulkhead.waiting() },
         concurrency: bulkhead.capacity(),
         shadow: shadow.map(|shadow| shadow.report()),
+        breaker: guard.map(|guard| guard.breaker()),
+        retries_left: guard.map(|guard| guard.retries_left()),
     })
 }

@@ -4,11 +4,11 @@ use crate::{
     Bus, BusError, Context, Delivery, Operation, Outcome, Receipt, Request, Served,
     endpoints::{inbox_name, operations_name, receive},
     envelope,
-    serve::{Answer, Reply, admit, decode, encode},
+    resilience::unpack,
+    serve::{decode, encode},
     shadow::Shadow,
-    site::{Link, Reach, Route, Site},
+    site::{Link, Reach, Site},
 };
-use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
@@ -36,7 +36,7 @@ impl Bus {
             Some(Link::Local { served, shadow: Some(shadow) }) => {
                 Box::pin(shadowed(&served, &shadow, context, request)).await
             }
-            Some(Link::Remote(route)) => Box::pin(remote(&route, context, request)).await,
+            Some(Link::Remote(route)) => Box::pin(route.call(context, request)).await,
         }
     }
 
@@ -176,37 +176,4 @@ async fn shadowed<R: Request>(
         shadow.compare::<R>(&context, request, &outcome);
     }
     outcome
-}
-
-async fn remote<R: Request>(route: &Route, context: Context, request: R) -> Result<R::Response, R::Error> {
-    let bytes = encode(R::NAME, &request)?;
-    let answer = forward(route, R::PORT, R::NAME, &context, bytes).await?;
-    unpack::<R>(&context, &answer)
-}
-
-/// Sends a call's bytes to another process, within the port's limits.
-pub(crate) async fn forward(
-    route: &Route,
-    port: &str,
-    name: &str,
-    context: &Context,
-    bytes: Bytes,
-) -> Result<Bytes, BusError> {
-    let late = || BusError::DeadlineExceeded { name: name.into() };
-    // A call's context always has a deadline.
-    let deadline = context.deadline().ok_or_else(late)?;
-    let _permit = admit(&route.bulkhead, port, name, deadline).await?;
-    let sent = route.transport.request(name, context.to_headers(), bytes);
-    timeout_at(deadline, sent).await.map_err(|_| late())?
-}
-
-fn unpack<R: Request>(context: &Context, bytes: &[u8]) -> Result<R::Response, R::Error> {
-    let answer: Answer<R::Response, R::Error> = decode(R::NAME, bytes)?;
-    if answer.replayed {
-        context.mark_replayed();
-    }
-    match answer.reply {
-        Reply::Ok(response) => Ok(response),
-        Reply::Error(error) => Err(error),
-    }
 }

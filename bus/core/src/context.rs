@@ -28,6 +28,7 @@ pub type Headers = BTreeMap<String, String>;
 
 /// What a person may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Buys.
@@ -40,6 +41,7 @@ pub enum Role {
 
 /// On whose behalf a call is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Caller {
     /// The user's id.
     pub user: Uuid,
@@ -51,6 +53,7 @@ pub struct Caller {
 
 /// The id that makes a public command safe to repeat, and the fingerprint of the request under it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Command {
     /// Caller and idempotency key, as one text.
     pub id: String,
@@ -120,8 +123,11 @@ pub struct Context {
     pub command: Option<Arc<Command>>,
     /// Which try this is, from 1.
     pub attempt: u32,
+    /// What the call is about: calls of one key go to the same instance where instances are chosen by key.
+    pub key: Option<Arc<str>>,
     deadline: Option<Instant>,
     call_timeout: Option<Duration>,
+    call_key: Option<Arc<str>>,
     depth: u8,
     replayed: Arc<AtomicBool>,
 }
@@ -134,8 +140,10 @@ impl Default for Context {
             caller: None,
             command: None,
             attempt: 1,
+            key: None,
             deadline: None,
             call_timeout: None,
+            call_key: None,
             depth: 0,
             replayed: Arc::default(),
         }
@@ -209,6 +217,7 @@ impl Context {
         }
         let mut child = self.clone().with_deadline(now + self.call_timeout.unwrap_or(default));
         child.call_timeout = None;
+        child.key = child.call_key.take();
         child.depth = depth;
         if depth > 1 {
             // Both belong to the public command: a sub-call that answers from its own store does not make
@@ -252,6 +261,9 @@ impl Context {
         if let Some(id) = &self.request_id {
             headers.insert("request-id".into(), id.to_string());
         }
+        if let Some(key) = &self.key {
+            headers.insert("key".into(), key.to_string());
+        }
         let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
         if let Some(caller) = &self.caller {
             headers.insert("caller".into(), json(serde_json::to_string(caller)));
@@ -274,7 +286,9 @@ impl Context {
             command: text("command").and_then(|value| serde_json::from_str(value).ok()).map(Arc::new),
             attempt: number("attempt").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
             deadline: number("timeout-ms").map(|ms| Instant::now() + Duration::from_millis(ms)),
+            key: text("key").map(Arc::from),
             call_timeout: None,
+            call_key: None,
             depth: number("depth").and_then(|n| u8::try_from(n).ok()).unwrap_or(0),
             replayed: Arc::default(),
         }
@@ -286,6 +300,14 @@ impl Context {
 pub async fn within<F: Future>(timeout: Duration, work: F) -> F::Output {
     let mut context = Context::current();
     context.call_timeout = Some(timeout);
+    context.scope(work).await
+}
+
+/// Runs `work` with this key for each call that it makes: what the call is about, so that where instances are chosen by
+/// key all calls of one key go to the same instance.
+pub async fn keyed<F: Future>(key: &str, work: F) -> F::Output {
+    let mut context = Context::current();
+    context.call_key = Some(key.into());
     context.scope(work).await
 }
 

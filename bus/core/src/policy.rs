@@ -1,6 +1,15 @@
-//! How long a call may take, how many may run and wait; per port and per request, from settings.
+//! How long a call may take, how many may run and wait, and what is done where one fails; per port and per request,
+//! from settings.
 
-use std::{collections::HashMap, time::Duration};
+mod explain;
+
+pub use explain::{Explained, Scope};
+
+use crate::{BreakerRule, CallKind, RetryRule};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// The limits of one port's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +28,30 @@ impl Default for Policy {
     }
 }
 
+/// What is done where a call to another process fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resilience {
+    /// How long one attempt of a query may take; `None` for as long as the call. With one, a query that takes longer
+    /// fails in another process and not in this one, so it is for whoever knows how long queries take.
+    pub query_timeout: Option<Duration>,
+    /// How long one attempt of a command may take; `None` for as long as the call. A command that is asked again while
+    /// it runs is told no more than that.
+    pub command_timeout: Option<Duration>,
+    /// How it is tried again.
+    pub retry: RetryRule,
+    /// When it is not even tried.
+    pub breaker: BreakerRule,
+}
+
+impl Resilience {
+    pub(crate) fn attempt_timeout(&self, kind: CallKind) -> Option<Duration> {
+        match kind {
+            CallKind::Query => self.query_timeout,
+            CallKind::Command => self.command_timeout,
+        }
+    }
+}
+
 /// A limit that would mean "never" or "for ever".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
@@ -28,6 +61,14 @@ pub enum InvalidPolicy {
     /// A port that admits no call answers none.
     #[error("the concurrency of {0} must be at least 1")]
     Concurrency(String),
+    /// Another value that makes no sense.
+    #[error("{key} must be {wanted}")]
+    Value {
+        /// Which value: `inventory.retry.attempts`.
+        key: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
 }
 
 /// The limits of every port, with defaults for those that are not named.
@@ -36,6 +77,9 @@ pub struct Policies {
     default: Policy,
     ports: HashMap<String, Policy>,
     deadlines: HashMap<String, Duration>,
+    resilience: Resilience,
+    port_resilience: HashMap<String, Resilience>,
+    never_repeated: HashSet<String>,
 }
 
 impl Policies {
@@ -68,6 +112,33 @@ impl Policies {
         Ok(self)
     }
 
+    /// What is done where a call fails, for every port that has nothing of its own.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy::Value`], which names the value.
+    pub fn with_resilience(mut self, resilience: Resilience) -> Result<Self, InvalidPolicy> {
+        explain::check("bus", &resilience)?;
+        self.resilience = resilience;
+        Ok(self)
+    }
+
+    /// What is done where a call of this port fails.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy::Value`], which names the value.
+    pub fn with_port_resilience(mut self, port: &str, own: Resilience) -> Result<Self, InvalidPolicy> {
+        explain::check(port, &own)?;
+        self.port_resilience.insert(port.to_owned(), own);
+        Ok(self)
+    }
+
+    /// Never tries this request again, whatever its port's rule says.
+    #[must_use]
+    pub fn without_retry(mut self, request: &str) -> Self {
+        self.never_repeated.insert(request.to_owned());
+        self
+    }
+
     /// The limits of a port.
     #[must_use]
     pub fn port(&self, port: &str) -> Policy {
@@ -78,6 +149,18 @@ impl Policies {
     #[must_use]
     pub fn deadline(&self, port: &str, request: &str) -> Duration {
         self.deadlines.get(request).copied().unwrap_or_else(|| self.port(port).deadline)
+    }
+
+    /// What is done where a call of a port fails.
+    #[must_use]
+    pub fn resilience(&self, port: &str) -> Resilience {
+        self.port_resilience.get(port).copied().unwrap_or(self.resilience)
+    }
+
+    /// Whether a request may be tried again.
+    #[must_use]
+    pub fn repeats(&self, request: &str) -> bool {
+        !self.never_repeated.contains(request)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where each module is: looked up at every call, swapped while calls run.
 
-use crate::{Bulkhead, Operations, Receive, Served, Transport, shadow::Shadow};
+use crate::{Bulkhead, Operations, Receive, Served, Transport, resilience::Guard, shadow::Shadow};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 
@@ -27,6 +27,7 @@ pub(crate) enum Link {
 pub(crate) struct Route {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) bulkhead: Arc<Bulkhead>,
+    pub(crate) guard: Guard,
 }
 
 /// Where one of a module's own endpoints is.
