@@ -2,6 +2,7 @@
 //!
 //! Everything is asked over the bus, so that it works wherever the modules are.
 
+mod breaker;
 mod dead_letters;
 pub(crate) mod integrity;
 mod money_and_stock;
@@ -36,7 +37,8 @@ pub(crate) fn routes(desk: Desk, modules: &Arc<Modules>) -> Routes {
             .service(dead_letters::discard)
             .service(integrity::integrity)
             .app_data(web::Data::from(Arc::clone(&modules)))
-            .service(placement::place);
+            .service(placement::place)
+            .service(breaker::force);
     })
 }
 
@@ -50,7 +52,8 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
         dead_letters::replay,
         dead_letters::discard,
         integrity::integrity,
-        placement::place
+        placement::place,
+        breaker::force
     ))]
     struct Document;
     Document::openapi()

@@ -72,7 +72,19 @@ enum Command {
         path: PathBuf,
     },
     /// Print the settings in force and where each came from, secrets masked.
-    Config,
+    Config {
+        #[command(subcommand)]
+        what: Option<Explain>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Explain {
+    /// Print how calls of one request are limited, repeated and broken off, and where each value came from.
+    Explain {
+        /// Port and method: inventory.reserve.
+        request: String,
+    },
 }
 
 /// Why a command did not do what it was told.
@@ -113,7 +125,8 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     });
     let settings = Settings::read(line.config.as_deref(), variables)?;
     match line.command.unwrap_or(Command::Serve) {
-        Command::Config => config::run(&settings),
+        Command::Config { what: None } => config::run(&settings),
+        Command::Config { what: Some(Explain::Explain { request }) } => config::explain(&settings, &request),
         Command::Keygen { path } => keygen::run(&settings, &path),
         command => {
             telemetry::start_log(&settings.log)?;
@@ -121,7 +134,9 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
                 match command {
                     Command::Split { module } => split::run(&settings, &module).await,
                     Command::Place(wish) => place::run(wish).await,
-                    Command::Serve | Command::Config | Command::Keygen { .. } => serve::run(settings).await,
+                    Command::Serve | Command::Config { .. } | Command::Keygen { .. } => {
+                        serve::run(settings).await
+                    }
                     Command::Migrate { check } => migrate::run(&settings, check).await,
                     Command::Seed { demo: _ } => seed::run(&settings).await,
                     Command::Doctor { fix } => doctor::run(&settings, fix).await,

@@ -5,10 +5,12 @@
 //! section is kept as it is until the module is composed: this file knows of no implementation.
 
 mod read;
+mod resilience;
 mod sections;
 mod wire;
 
 pub use read::SettingsError;
+pub use resilience::{BreakerSection, RetrySection};
 pub(crate) use sections::requests;
 pub use sections::{
     AdminSection, BusSection, DurableSection, ExecutorKind, HttpSection, LogFormat, LogSection, PortSection,

@@ -22,6 +22,11 @@ pub(crate) const OPTIONAL: &[&str] = &[
     "bus.ports.*.concurrency",
     "bus.ports.*.queue",
     "bus.ports.*.deadlines.*",
+    "bus.command_timeout",
+    "bus.ports.*.query_timeout",
+    "bus.ports.*.command_timeout",
+    "bus.ports.*.retry.*",
+    "bus.ports.*.breaker.*",
     "users.jwks",
     "notifications.smtp.host",
     "notifications.smtp.port",
@@ -46,8 +51,13 @@ pub(crate) const OPTIONAL: &[&str] = &[
 ];
 
 /// Lists without a default.
-const OPTIONAL_LISTS: &[&str] =
-    &["placement.*.addresses", "wire.peers.*.keys", "wire.peers.*.modules", "wire.peers.*.calls"];
+const OPTIONAL_LISTS: &[&str] = &[
+    "bus.ports.*.never_retry",
+    "placement.*.addresses",
+    "wire.peers.*.keys",
+    "wire.peers.*.modules",
+    "wire.peers.*.calls",
+];
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]

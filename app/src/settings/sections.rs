@@ -1,8 +1,11 @@
 //! The sections that are the program's own.
 
-use super::{MODULES, SettingsError};
+use super::{
+    MODULES, SettingsError,
+    resilience::{BreakerSection, RetrySection, applied},
+};
 use crate::gateway::{GatewaySettings, RateLimit};
-use bus::{Policies, Policy, Port, RequestInfo};
+use bus::{Policies, Policy, Port, RequestInfo, Resilience};
 use bus_durable::{DispatchSettings, RetryPolicy, saga::SagaSettings};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -86,6 +89,10 @@ pub struct BusSection {
     pub queue: usize,
     pub strict: bool,
     pub executor: ExecutorKind,
+    pub query_timeout: Span,
+    pub command_timeout: Option<Span>,
+    pub retry: RetrySection,
+    pub breaker: BreakerSection,
     #[serde(default)]
     pub ports: BTreeMap<String, PortSection>,
 }
@@ -109,6 +116,11 @@ pub struct PortSection {
     pub concurrency: Option<usize>,
     pub queue: Option<usize>,
     pub deadlines: BTreeMap<String, Span>,
+    pub query_timeout: Option<Span>,
+    pub command_timeout: Option<Span>,
+    pub retry: RetrySection,
+    pub breaker: BreakerSection,
+    pub never_retry: Vec<String>,
 }
 
 impl BusSection {
@@ -119,7 +131,15 @@ impl BusSection {
     pub fn policies(&self) -> Result<Policies, SettingsError> {
         let invalid = |error: bus::InvalidPolicy| SettingsError::Invalid(format!("bus: {error}"));
         let usual = Policy { deadline: self.deadline.0, concurrency: self.concurrency, queue: self.queue };
-        let mut policies = Policies::new(usual).map_err(invalid)?;
+        let resilience = applied(
+            Resilience::default(),
+            Some(self.query_timeout),
+            self.command_timeout,
+            &self.retry,
+            &self.breaker,
+        );
+        let policies = Policies::new(usual).and_then(|policies| policies.with_resilience(resilience));
+        let mut policies = policies.map_err(invalid)?;
         for (port, own) in &self.ports {
             let known = requests(port);
             if known.is_empty() {
@@ -132,13 +152,24 @@ impl BusSection {
                 queue: own.queue.unwrap_or(usual.queue),
             };
             policies = policies.with_port(port, policy).map_err(invalid)?;
-            for (method, deadline) in &own.deadlines {
+            let resilience =
+                applied(resilience, own.query_timeout, own.command_timeout, &own.retry, &own.breaker);
+            policies = policies.with_port_resilience(port, resilience).map_err(invalid)?;
+            let named = |key: &str, method: &str| {
                 let name = format!("{port}.{method}");
-                if !known.iter().any(|request| request.name == name) {
-                    let problem = format!("bus.ports.{port}.deadlines.{method}: there is no request {name}");
-                    return Err(SettingsError::Invalid(problem));
-                }
-                policies = policies.with_deadline(&name, deadline.0).map_err(invalid)?;
+                let unknown = || {
+                    SettingsError::Invalid(format!(
+                        "bus.ports.{port}.{key}.{method}: there is no request {name}"
+                    ))
+                };
+                known.iter().any(|request| request.name == name).then(|| name.clone()).ok_or_else(unknown)
+            };
+            for (method, deadline) in &own.deadlines {
+                policies =
+                    policies.with_deadline(&named("deadlines", method)?, deadline.0).map_err(invalid)?;
+            }
+            for method in &own.never_retry {
+                policies = policies.without_retry(&named("never_retry", method)?);
             }
         }
         Ok(policies)
