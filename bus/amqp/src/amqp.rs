@@ -7,6 +7,7 @@ use crate::{
     transport::AmqpTransport,
 };
 use bus::Transport;
+use lapin::uri::AMQPUri;
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -15,6 +16,7 @@ use std::{
 /// A connection to RabbitMQ. It comes back by itself, with everything that uses it; it is closed when this, its
 /// transport and its listeners are dropped.
 pub struct Amqp {
+    uri: AMQPUri,
     link: Link,
     settings: Arc<AmqpSettings>,
     transport: OnceLock<Arc<AmqpTransport>>,
@@ -28,8 +30,9 @@ impl Amqp {
     /// [`InvalidSettings`] where it never could.
     pub fn connect(settings: AmqpSettings) -> Result<Self, InvalidSettings> {
         let settings = Arc::new(settings);
-        let link = Link::start(Arc::clone(&settings))?;
-        Ok(Self { link, settings, transport: OnceLock::new() })
+        let uri = settings.parse()?;
+        let link = Link::start(uri.clone(), Arc::clone(&settings));
+        Ok(Self { uri, link, settings, transport: OnceLock::new() })
     }
 
     /// The calling half; the same one each time.
@@ -40,7 +43,9 @@ impl Amqp {
 
     /// A serving half that answers with this.
     pub fn listener(&self, answers: Arc<dyn Transport>) -> Arc<AmqpListener> {
-        Arc::new(AmqpListener::new(self.link.clone(), Arc::clone(&self.settings), answers))
+        let settings = Arc::clone(&self.settings);
+        let strangers = Link::start(self.uri.clone(), Arc::clone(&settings));
+        Arc::new(AmqpListener::new(self.link.clone(), strangers, settings, answers))
     }
 
     /// Whether there is a connection now.

@@ -1,27 +1,35 @@
 //! Serves a module's calls.
 
 use crate::{
+    intake::Intake,
     link::Link,
-    message::{ReplyTo, read},
+    message::{ReplyTo, left, number, read},
     names::{Names, module_of},
     publisher::close,
     replies::Replies,
+    running::Running,
     session::Failure,
     subscription::Source,
     topology::declare_calls,
 };
 use async_trait::async_trait;
-use bus::{BusError, Transport};
+use bus::{BusError, Headers, Transport};
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::{
+    FutureExt,
+    future::{Abortable, Aborted},
+};
 use lapin::{
-    Channel, Consumer,
+    Channel,
     message::Delivery,
     options::{BasicAckOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{FieldTable, ShortString},
 };
-use std::{panic::AssertUnwindSafe, sync::Arc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How many calls are acknowledged together at most.
@@ -34,6 +42,7 @@ pub(crate) struct Calls {
     pub(crate) prefetch: u16,
     pub(crate) answers: Arc<dyn Transport>,
     pub(crate) replies: Arc<Replies>,
+    pub(crate) running: Arc<Running>,
     /// Room for calls that run; taken before a call is, so that the broker keeps what cannot be begun.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) concurrency: u32,
@@ -41,24 +50,24 @@ pub(crate) struct Calls {
 
 #[async_trait]
 impl Source for Calls {
-    fn queue(&self) -> ShortString {
-        self.names.calls(&self.module)
+    fn what(&self) -> String {
+        format!("calls of {}", self.module)
     }
 
-    fn prefetch(&self) -> u16 {
-        self.prefetch
+    fn prefetch(&self) -> Option<u16> {
+        Some(self.prefetch)
     }
 
-    async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
+    async fn declare(&self, channel: &Channel) -> lapin::Result<ShortString> {
         declare_calls(channel, &self.names, &self.module).await
     }
 
-    async fn take(&self, consumer: &mut Consumer, stop: &CancellationToken) -> Result<(), Failure> {
-        while let Some(first) = stop.run_until_cancelled(self.next(consumer)).await {
+    async fn take(&self, intake: &mut Intake, stop: &CancellationToken) -> Result<(), Failure> {
+        while let Some(first) = stop.run_until_cancelled(self.next(intake)).await {
             let mut taken = vec![first?];
             while taken.len() < TOGETHER
                 && let Ok(room) = Arc::clone(&self.room).try_acquire_owned()
-                && let Some(Some(Ok(delivery))) = consumer.next().now_or_never()
+                && let Some(delivery) = intake.next_now()
             {
                 taken.push((room, delivery));
             }
@@ -83,7 +92,7 @@ impl Source for Calls {
         if let Some(session) = link.session_now()
             && let Ok(channel) = session.channel().await
         {
-            let removed = session.patiently(remove_unused(&channel, self.queue())).await;
+            let removed = session.patiently(remove_unused(&channel, self.names.calls(&self.module))).await;
             if let Err(error) = removed {
                 tracing::debug!(module = self.module, %error, "the queue of calls is left to expire");
             }
@@ -105,18 +114,15 @@ async fn remove_unused(channel: &Channel, queue: ShortString) -> lapin::Result<(
 }
 
 impl Calls {
-    async fn next(&self, consumer: &mut Consumer) -> Result<(OwnedSemaphorePermit, Delivery), Failure> {
+    async fn next(&self, intake: &mut Intake) -> Result<(OwnedSemaphorePermit, Delivery), Failure> {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| Failure::Ended)?;
-        match consumer.next().await {
-            Some(delivery) => Ok((room, delivery?)),
-            None => Err(Failure::Cancelled),
-        }
+        Ok((room, intake.next().await?))
     }
 
     /// Begins a call, which from here runs to its end. What nobody waits for an answer to was sent by none of us.
     fn begin(&self, delivery: Delivery, room: OwnedSemaphorePermit) {
-        let (Some((name, headers)), Some(to)) =
-            (read(&delivery.properties), ReplyTo::read(&delivery.properties))
+        let (Some((name, headers)), Some(to), Some(number)) =
+            (read(&delivery.properties), ReplyTo::read(&delivery.properties), number(&delivery.properties))
         else {
             tracing::warn!(module = self.module, "an unreadable message among the calls is dropped");
             metrics::counter!("amqp_unreadable_total", "module" => self.module.clone()).increment(1);
@@ -124,16 +130,34 @@ impl Calls {
         };
         let known = module_of(&name) == self.module;
         let (answers, replies) = (Arc::clone(&self.answers), Arc::clone(&self.replies));
+        let (entry, called_off) = Running::enter(&self.running, number);
         drop(bus::spawn(async move {
-            let _room = room;
+            let _room_and_entry = (room, entry);
             let outcome = if known {
-                isolated(answers.request(&name, headers, delivery.data.into())).await
+                let patience = patience(&headers);
+                let answering = isolated(answers.request(&name, headers, delivery.data.into()));
+                match Abortable::new(timeout(patience, answering), called_off).await {
+                    Ok(answered) => {
+                        answered.unwrap_or_else(|_| Err(BusError::DeadlineExceeded { name: name.clone() }))
+                    }
+                    // Whoever asked has left.
+                    Err(Aborted) => return,
+                }
             } else {
                 Err(BusError::UnknownName { name: name.clone() })
             };
             replies.send(to, &name, outcome).await;
         }));
     }
+}
+
+/// How long an answer is waited for here: less than its caller waits, since it has a way to go. A call that still waits
+/// for its turn by then is given up before its caller has gone, and so is never begun for nobody.
+fn patience(headers: &Headers) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(60 * 60);
+    const WAY_BACK: Duration = Duration::from_millis(25);
+    let left = left(headers).map_or(LONGEST, Duration::from_millis).min(LONGEST);
+    left - (left / 8).min(WAY_BACK)
 }
 
 /// A panic fails what panicked, and nothing else.

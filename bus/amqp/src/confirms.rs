@@ -37,13 +37,13 @@ mod tests {
     /// D18: only what the broker took is not a failure.
     #[test]
     fn what_was_not_confirmed_is_a_failure() {
-        let waiters = Waiters::new();
+        let waiters = std::sync::Arc::<Waiters>::default();
         for (confirmation, told) in [
             (Confirmation::Ack(None), None),
             (Confirmation::Nack(None), Some(Heard::Refused)),
             (Confirmation::NotRequested, Some(Heard::Refused)),
         ] {
-            let waiter = Waiter::enter(&waiters);
+            let mut waiter = Waiter::enter(&waiters);
             settle(waiter.number, Ok(confirmation), &waiters);
             assert_eq!(waiter.heard().now_or_never().flatten(), told);
         }

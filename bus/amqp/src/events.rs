@@ -2,7 +2,7 @@
 
 use crate::{
     calls::isolated,
-    link::Link,
+    intake::Intake,
     message::{ReplyTo, read},
     names::{Names, module_of},
     replies::Replies,
@@ -12,9 +12,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use bus::Transport;
-use futures::StreamExt;
 use lapin::{
-    Channel, Consumer,
+    Channel,
     message::Delivery,
     options::{BasicAckOptions, BasicRejectOptions},
     types::ShortString,
@@ -36,27 +35,25 @@ pub(crate) struct Events {
 
 #[async_trait]
 impl Source for Events {
-    fn queue(&self) -> ShortString {
-        self.names.events(&self.module)
+    fn what(&self) -> String {
+        format!("events of {}", self.module)
     }
 
-    fn prefetch(&self) -> u16 {
-        PREFETCH
+    fn prefetch(&self) -> Option<u16> {
+        Some(PREFETCH)
     }
 
-    async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
+    async fn declare(&self, channel: &Channel) -> lapin::Result<ShortString> {
         declare_events(channel, &self.names, &self.module).await
     }
 
-    async fn take(&self, consumer: &mut Consumer, stop: &CancellationToken) -> Result<(), Failure> {
+    async fn take(&self, intake: &mut Intake, stop: &CancellationToken) -> Result<(), Failure> {
         // One after the other: a batch that its sender repeats never overtakes the one after it.
-        while let Some(next) = stop.run_until_cancelled(consumer.next()).await {
-            self.receive(next.ok_or(Failure::Cancelled)??).await?;
+        while let Some(next) = stop.run_until_cancelled(intake.next()).await {
+            self.receive(next?).await?;
         }
         Ok(())
     }
-
-    async fn finish(&self, _: &Link) {}
 }
 
 impl Events {

@@ -6,13 +6,14 @@
 //! | name | what | lives |
 //! |---|---|---|
 //! | `shop.call.<module>` | classic queue, calls | as long as somebody serves the module, and five seconds more |
+//! | unnamed, bound to `amq.direct` | exclusive queues, calls that are called off | as long as their connection |
 //! | `shop.events` | topic exchange, the module is the routing key | for good |
 //! | `shop.events.<module>` | quorum queue, batches of events | for good |
 //! | `shop.dead` | fan-out exchange and quorum queue, what no inbox has had | for good |
 //!
 //! and nothing of it is the record: a batch is done when the subscriber's inbox has answered, never because a broker
-//! confirmed, and whatever is missing is declared again on the way. A user of the broker needs to configure, write and
-//! read `^shop\.` and `^amq\.(default|rabbitmq\.reply-to.*)$`.
+//! confirmed, and whatever is missing is declared again on the way. A user of the broker configures, writes and reads
+//! `^(shop\..*|amq\.(gen|direct|default|rabbitmq\.reply-to).*)$`.
 //!
 //! lapin logs every message that comes back unroutable with its content, which can be a password: give a log filter
 //! [`QUIET`] with the rest.
@@ -24,12 +25,15 @@ mod calls;
 mod confirms;
 mod dial;
 mod events;
+mod intake;
 mod link;
 mod listener;
 mod message;
 mod names;
+mod notices;
 mod publisher;
 mod replies;
+mod running;
 mod session;
 mod settings;
 mod subscription;

@@ -1,11 +1,7 @@
 //! Keeps a connection: dials, watches, dials again.
 
-use crate::{
-    backoff::Backoff,
-    dial::dial,
-    session::Session,
-    settings::{AmqpSettings, InvalidSettings},
-};
+use crate::{backoff::Backoff, dial::dial, session::Session, settings::AmqpSettings};
+use lapin::uri::AMQPUri;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,8 +26,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// Begins to connect.
-    pub(crate) fn start(settings: Arc<AmqpSettings>) -> Result<Self, InvalidSettings> {
-        let uri = settings.parse()?;
+    pub(crate) fn start(uri: AMQPUri, settings: Arc<AmqpSettings>) -> Self {
         let (standing, seen) = watch::channel(Standing::Starting);
         let stop = CancellationToken::new();
         let kept = Arc::new(stop.clone().drop_guard());
@@ -58,7 +53,7 @@ impl Link {
             stop.run_until_cancelled(keeping).await;
             standing.send_replace(Standing::Down);
         }));
-        Ok(Self { standing: seen, _kept: kept })
+        Self { standing: seen, _kept: kept }
     }
 
     /// How it stands, to be looked at and waited on.

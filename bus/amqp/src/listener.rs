@@ -5,12 +5,15 @@ use crate::{
     events::Events,
     link::Link,
     names::{Names, is_name},
+    notices::Notices,
     replies::Replies,
+    running::Running,
     settings::AmqpSettings,
     subscription::Subscription,
 };
 use async_trait::async_trait;
 use bus::{BusError, Listener, Transport};
+use futures::future::join_all;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -35,11 +38,29 @@ pub struct AmqpListener {
 struct Served {
     calls: Subscription,
     events: Subscription,
+    notices: Subscription,
+}
+
+impl Served {
+    fn all(&self) -> [&Subscription; 3] {
+        [&self.calls, &self.events, &self.notices]
+    }
+
+    async fn close(self) {
+        // Notices until the last call has ended.
+        futures::future::join(self.calls.close(), self.events.close()).await;
+        self.notices.close().await;
+    }
 }
 
 impl AmqpListener {
-    pub(crate) fn new(link: Link, settings: Arc<AmqpSettings>, answers: Arc<dyn Transport>) -> Self {
-        let replies = Arc::new(Replies::new(link.clone(), settings.max_body));
+    pub(crate) fn new(
+        link: Link,
+        strangers: Link,
+        settings: Arc<AmqpSettings>,
+        answers: Arc<dyn Transport>,
+    ) -> Self {
+        let replies = Arc::new(Replies::new(link.clone(), strangers, settings.max_body));
         Self { link, settings, answers, replies, open: Mutex::default() }
     }
 
@@ -49,12 +70,16 @@ impl AmqpListener {
 
     fn serve(&self, module: &str) -> Served {
         let names = Names(self.settings.namespace.clone());
+        let running = Arc::<Running>::default();
+        let notices =
+            Notices { module: module.to_owned(), names: names.clone(), running: Arc::clone(&running) };
         let calls = Calls {
             module: module.to_owned(),
             names: names.clone(),
             prefetch: self.settings.prefetch,
             answers: Arc::clone(&self.answers),
             replies: Arc::clone(&self.replies),
+            running,
             room: Arc::new(Semaphore::new(self.settings.concurrency as usize)),
             concurrency: self.settings.concurrency,
         };
@@ -67,6 +92,7 @@ impl AmqpListener {
         Served {
             calls: Subscription::start(self.link.clone(), calls),
             events: Subscription::start(self.link.clone(), events),
+            notices: Subscription::start(self.link.clone(), notices),
         }
     }
 }
@@ -83,10 +109,7 @@ impl Listener for AmqpListener {
             return Ok(());
         }
         let served = self.serve(module);
-        let consuming = async {
-            served.calls.until_consuming().await;
-            served.events.until_consuming().await;
-        };
+        let consuming = join_all(served.all().map(Subscription::until_consuming));
         if timeout(PATIENCE, consuming).await.is_err() {
             tracing::error!(module, "the module's queues cannot be consumed: is the broker there?");
             return Err(unavailable());
@@ -99,14 +122,13 @@ impl Listener for AmqpListener {
     async fn close(&self, module: &str) {
         let served = self.opened().remove(module);
         if let Some(served) = served {
-            futures::future::join(served.calls.close(), served.events.close()).await;
+            served.close().await;
         }
     }
 
     fn is_ready(&self) -> bool {
-        let all =
-            self.opened().values().all(|served| served.calls.is_consuming() && served.events.is_consuming());
-        all && self.link.is_up()
+        let whole = |served: &Served| served.all().into_iter().all(Subscription::is_consuming);
+        self.link.is_up() && self.opened().values().all(whole)
     }
 
     fn kind(&self) -> &'static str {

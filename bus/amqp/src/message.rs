@@ -24,6 +24,14 @@ pub(crate) const PERSISTENT: u8 = 2;
 /// The pseudo-queue by which a broker sends answers straight to the channel that asked.
 pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
+/// How long a notice that a call is called off waits for who is not listening.
+const NOTICE_EXPIRES: &str = "10000";
+
+/// The properties of a notice; the number that it is sent under says which call.
+pub(crate) fn notice() -> BasicProperties {
+    BasicProperties::default().with_delivery_mode(TRANSIENT).with_expiration(NOTICE_EXPIRES.into())
+}
+
 /// The properties of a message of this name.
 ///
 /// # Errors
@@ -72,9 +80,14 @@ pub(crate) fn read(properties: &BasicProperties) -> Option<(String, Headers)> {
     Some((name, headers))
 }
 
+/// What is left of a call's deadline, in milliseconds.
+pub(crate) fn left(headers: &Headers) -> Option<u64> {
+    headers.get("timeout-ms")?.parse().ok()
+}
+
 /// How long a call may wait in a queue, in the broker's words: what is left of its deadline.
 pub(crate) fn expiration(headers: &Headers) -> Option<ShortString> {
-    let left: u64 = headers.get("timeout-ms")?.parse().ok()?;
+    let left = left(headers)?;
     // A broker closes the channel on a number of more than 32 bits.
     Some(left.min(u64::from(u32::MAX)).to_string().into())
 }

@@ -25,6 +25,11 @@ impl Names {
         format!("{}.call.{module}", self.0).into()
     }
 
+    /// Where those hear that serve a module of calls that are called off.
+    pub(crate) fn notices(&self, module: &str) -> ShortString {
+        format!("{}.notice.{module}", self.0).into()
+    }
+
     pub(crate) fn exchange(&self) -> ShortString {
         format!("{}.events", self.0).into()
     }

@@ -19,12 +19,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// A message for which an answer is waited.
+/// A message that is to be sent.
 pub(crate) struct Outgoing {
     pub(crate) exchange: ShortString,
     pub(crate) route: ShortString,
     pub(crate) properties: BasicProperties,
     pub(crate) body: Bytes,
+    /// Whether it comes back where there is no queue for it.
+    pub(crate) mandatory: bool,
 }
 
 /// How the channel stands.
@@ -43,6 +45,24 @@ pub(crate) struct Open {
     outgoing: mpsc::UnboundedSender<(u64, Outgoing)>,
 }
 
+/// One who asks, and whom to tell if the answer is waited for no longer.
+struct Asker<'a> {
+    waiter: Waiter,
+    open: &'a Open,
+    if_left: Option<Outgoing>,
+}
+
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        if self.waiter.leave()
+            && let Some(notice) = self.if_left.take()
+        {
+            // The channel is gone, and with it whoever would be told.
+            let _ = self.open.outgoing.send((self.waiter.number, notice));
+        }
+    }
+}
+
 /// Sends, and waits for answers; the channel is closed when it is dropped.
 pub(crate) struct Publisher {
     desk: watch::Receiver<Desk>,
@@ -53,7 +73,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn start(link: Link, purpose: &'static str) -> Self {
         let (desk, seen) = watch::channel(Desk::Opening);
-        let (waiters, stop) = (Waiters::new(), CancellationToken::new());
+        let (waiters, stop) = (Arc::<Waiters>::default(), CancellationToken::new());
         let keeping = keep(link, purpose, desk, Arc::clone(&waiters), stop.clone());
         drop(bus::spawn(keeping));
         Self { desk: seen, waiters, _stop: stop.drop_guard() }
@@ -75,11 +95,17 @@ impl Publisher {
     }
 
     /// Sends a message and waits for what becomes of it; `None` where the channel is lost before that is known.
-    pub(crate) async fn ask(&self, open: &Open, message: Outgoing) -> Option<Heard> {
+    /// Dropping the future has `if_left` sent, under the same number.
+    pub(crate) async fn ask(
+        &self,
+        open: &Open,
+        message: Outgoing,
+        if_left: Option<Outgoing>,
+    ) -> Option<Heard> {
         // Entered before it is sent: whoever closes the channel tells all that have entered.
-        let waiter = Waiter::enter(&self.waiters);
-        open.outgoing.send((waiter.number, message)).ok()?;
-        waiter.heard().await
+        let mut asker = Asker { waiter: Waiter::enter(&self.waiters), open, if_left };
+        open.outgoing.send((asker.waiter.number, message)).ok()?;
+        asker.waiter.heard().await
     }
 }
 
@@ -177,9 +203,9 @@ async fn carry(
 }
 
 async fn publish(channel: &Channel, number: u64, message: Outgoing) -> (u64, lapin::Result<Confirmation>) {
-    let Outgoing { exchange, route, properties, body } = message;
+    let Outgoing { exchange, route, properties, body, mandatory } = message;
     let properties = properties.with_correlation_id(correlation(number));
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
     let published = async { channel.basic_publish(exchange, route, options, &body, properties).await?.await };
     (number, published.await)
 }

@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Silent,
     #[error("the consumer was cancelled")]
     Cancelled,
+    #[error("the broker has forgotten the consumer")]
+    Forgotten,
     #[error("the connection has ended")]
     Ended,
 }

@@ -2,34 +2,38 @@
 
 use crate::{
     backoff::Backoff,
+    intake::Intake,
     link::Link,
     publisher::close,
     session::{Failure, Session},
 };
 use async_trait::async_trait;
 use lapin::{
-    Channel, Consumer,
+    Channel,
     options::{BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
+use std::sync::Arc;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What is consumed, and how.
 #[async_trait]
 pub(crate) trait Source: Send + Sync + 'static {
-    fn queue(&self) -> ShortString;
+    /// For the log.
+    fn what(&self) -> String;
 
-    /// How many messages are handed over before they are acknowledged.
-    fn prefetch(&self) -> u16;
+    /// How many messages are handed over before they are acknowledged; `None` where they need not be.
+    fn prefetch(&self) -> Option<u16>;
 
-    async fn declare(&self, channel: &Channel) -> lapin::Result<()>;
+    /// Makes sure of the queue, and says which it is.
+    async fn declare(&self, channel: &Channel) -> lapin::Result<ShortString>;
 
     /// Takes messages until it is told to stop, which is `Ok`, or no more come.
-    async fn take(&self, consumer: &mut Consumer, stop: &CancellationToken) -> Result<(), Failure>;
+    async fn take(&self, intake: &mut Intake, stop: &CancellationToken) -> Result<(), Failure>;
 
     /// Finishes what was taken, when nothing more is.
-    async fn finish(&self, link: &Link);
+    async fn finish(&self, _: &Link) {}
 }
 
 /// A channel and a consumer of their own, so that nobody else's end is theirs; dropped, it takes nothing more.
@@ -72,7 +76,7 @@ async fn keep(link: Link, source: impl Source, consuming: watch::Sender<bool>, s
         consuming.send_replace(false);
         drop(session);
         let Err(error) = ended else { break };
-        tracing::warn!(queue = %source.queue(), %error, "a queue is not consumed");
+        tracing::warn!(what = source.what(), %error, "a queue is not consumed");
         if stop.run_until_cancelled(backoff.pause()).await.is_none() {
             break;
         }
@@ -83,26 +87,29 @@ async fn keep(link: Link, source: impl Source, consuming: watch::Sender<bool>, s
 /// Consumes on a channel of its own, which is closed at the end: the broker hands what was not acknowledged to whoever
 /// consumes the queue next. Nothing is sent back by hand, which would be a storm, or a dead letter (C17).
 async fn consume(
-    session: &Session,
+    session: &Arc<Session>,
     source: &impl Source,
     consuming: &watch::Sender<bool>,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let channel = session.channel().await?;
     let taken = async {
-        session.patiently(channel.basic_qos(source.prefetch(), BasicQosOptions::default())).await?;
-        session.patiently(source.declare(&channel)).await?;
+        let qos = BasicQosOptions::default();
+        session.patiently(channel.basic_qos(source.prefetch().unwrap_or_default(), qos)).await?;
+        let queue = session.patiently(source.declare(&channel)).await?;
         // A tag that was never used before: brokers and clients have torn siblings down over one that was (C18).
-        let tag = format!("{}.{:016x}", source.queue(), rand::random::<u64>());
-        let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(source.queue(), tag.into(), options, FieldTable::default());
-        let mut consumer = session.patiently(consumer).await?;
+        let tag = format!("bus.{:016x}", rand::random::<u64>());
+        let options =
+            BasicConsumeOptions { no_ack: source.prefetch().is_none(), ..BasicConsumeOptions::default() };
+        let consumer = channel.basic_consume(queue.clone(), tag.into(), options, FieldTable::default());
+        let consumer = session.patiently(consumer).await?;
+        let mut intake = Intake::new(Arc::clone(session), channel.clone(), queue, consumer);
         consuming.send_replace(true);
-        let taken = source.take(&mut consumer, stop).await;
+        let taken = source.take(&mut intake, stop).await;
         consuming.send_replace(false);
         // In this order: see `close`.
         close(session, &channel).await;
-        drop(consumer);
+        drop(intake);
         taken
     };
     let taken = taken.await;

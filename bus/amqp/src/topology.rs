@@ -29,20 +29,44 @@ const HANDED_OVER: i32 = 10;
 const DEAD_EXPIRE: i64 = 30 * DAY;
 const DEAD_WAIT: i32 = 10_000;
 
+/// Every broker has it, so nothing that a caller sends on its way out can close a channel.
+pub(crate) const NOTICES: &str = "amq.direct";
+
+/// Declares a queue of one's own in which those who serve a module hear of calls that are called off.
+pub(crate) async fn declare_notices(
+    channel: &Channel,
+    names: &Names,
+    module: &str,
+) -> lapin::Result<ShortString> {
+    let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
+    let (route, options) = (names.notices(module), QueueBindOptions::default());
+    channel.queue_bind(queue.clone(), NOTICES.into(), route, options, FieldTable::default()).await?;
+    Ok(queue)
+}
+
 /// Declares a module's queue of calls. Lost with the broker's node, as its callers' patience is.
-pub(crate) async fn declare_calls(channel: &Channel, names: &Names, module: &str) -> lapin::Result<()> {
+pub(crate) async fn declare_calls(
+    channel: &Channel,
+    names: &Names,
+    module: &str,
+) -> lapin::Result<ShortString> {
     let arguments = table([
         ("x-expires", AMQPValue::LongInt(CALLS_EXPIRE)),
         ("x-max-length", AMQPValue::LongInt(CALLS_WAIT)),
         ("x-overflow", text("reject-publish")),
     ]);
     channel.queue_declare(names.calls(module), QueueDeclareOptions::default(), arguments).await?;
-    Ok(())
+    Ok(names.calls(module))
 }
 
 /// Declares the exchange, a module's queue of events, and where a batch goes that no inbox has had. Never dropped in
 /// silence, though it would not matter: the producer's outbox has the batch, and repeats it until the inbox answers.
-pub(crate) async fn declare_events(channel: &Channel, names: &Names, module: &str) -> lapin::Result<()> {
+pub(crate) async fn declare_events(
+    channel: &Channel,
+    names: &Names,
+    module: &str,
+) -> lapin::Result<ShortString> {
     let lasting = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel.exchange_declare(names.dead(), ExchangeKind::Fanout, lasting, FieldTable::default()).await?;
     let dead = table([
@@ -63,7 +87,8 @@ pub(crate) async fn declare_events(channel: &Channel, names: &Names, module: &st
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ]);
-    queue(channel, names.events(module), events, names.exchange(), module).await
+    queue(channel, names.events(module), events, names.exchange(), module).await?;
+    Ok(names.events(module))
 }
 
 async fn queue(

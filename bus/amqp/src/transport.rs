@@ -2,12 +2,12 @@
 
 use crate::{
     link::Link,
-    message::{PERSISTENT, TRANSIENT, expiration, write},
+    message::{PERSISTENT, TRANSIENT, expiration, notice, write},
     names::{Names, is_name, module_of},
     publisher::{Open, Outgoing, Publisher, close},
     session::Failure,
     settings::AmqpSettings,
-    topology::declare_events,
+    topology::{NOTICES, declare_events},
     waiters::Heard,
 };
 use async_trait::async_trait;
@@ -58,7 +58,7 @@ impl AmqpTransport {
             }
             self.declared().insert(module.to_owned());
         }
-        let heard = self.events.ask(open, message).await;
+        let heard = self.events.ask(open, message, None).await;
         if !matches!(heard, Some(Heard::Answered(_) | Heard::Refused)) {
             // Whatever was there may be there no longer.
             self.declared().remove(module);
@@ -71,7 +71,7 @@ impl AmqpTransport {
         let channel = open.session.channel().await?;
         let declared = open.session.patiently(declare_events(&channel, &self.names, module)).await;
         close(&open.session, &channel).await;
-        declared
+        declared.map(drop)
     }
 }
 
@@ -89,9 +89,16 @@ impl Transport for AmqpTransport {
             return Err(lost());
         }
         let route = self.names.calls(module);
-        let message = Outgoing { exchange: "".into(), route, properties, body: bytes };
-        let open = self.calls.open().await.ok_or_else(lost)?;
-        answer(module, self.calls.ask(&open, message).await)
+        let message = Outgoing { exchange: "".into(), route, properties, body: bytes, mandatory: true };
+        let called_off = Outgoing {
+            exchange: NOTICES.into(),
+            route: self.names.notices(module),
+            properties: notice(),
+            body: Bytes::new(),
+            mandatory: false,
+        };
+        let open = self.calls.open().await.ok_or_else(|| unheard(module))?;
+        answer(module, self.calls.ask(&open, message, Some(called_off)).await)
     }
 
     async fn deliver(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
@@ -106,8 +113,9 @@ impl Transport for AmqpTransport {
             route: module.into(),
             properties: properties.clone(),
             body: bytes.clone(),
+            mandatory: true,
         };
-        let open = self.events.open().await.ok_or_else(lost)?;
+        let open = self.events.open().await.ok_or_else(|| unheard(module))?;
         let mut heard = self.send_batch(&open, module, message()).await;
         if heard == Some(Heard::Unroutable) {
             // Queue or binding went away with the broker's store: once more, declared anew.
@@ -125,6 +133,12 @@ fn answer(module: &str, heard: Option<Heard>) -> Result<Bytes, BusError> {
     match heard {
         Some(Heard::Answered(answer)) => answer,
         Some(Heard::Refused) => Err(BusError::Overloaded { port: module.to_owned(), retry_after_ms: 1000 }),
-        Some(Heard::Unroutable) | None => Err(BusError::Unavailable { port: module.to_owned() }),
+        Some(Heard::Unroutable) => Err(unheard(module)),
+        None => Err(BusError::Unavailable { port: module.to_owned() }),
     }
+}
+
+/// Nothing was sent, or the broker had nobody to give it to.
+fn unheard(module: &str) -> BusError {
+    BusError::Unheard { port: module.to_owned() }
 }

@@ -19,32 +19,21 @@ pub(crate) enum Heard {
     Refused,
 }
 
-#[derive(Debug)]
-pub(crate) struct Waiters(Mutex<Table>);
-
-#[derive(Debug)]
-struct Table {
-    next: u64,
-    waiting: HashMap<u64, oneshot::Sender<Heard>>,
-}
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Mutex<HashMap<u64, oneshot::Sender<Heard>>>);
 
 impl Waiters {
-    /// Numbers begin anywhere, so that an answer to somebody else's question is nobody's here.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Table { next: rand::random(), waiting: HashMap::new() })))
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Heard>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.table().waiting.len()
+        self.waiting().len()
     }
 
     /// Tells a waiter; whoever has left hears nothing.
     pub(crate) fn tell(&self, number: u64, heard: Heard) {
-        let waiter = self.table().waiting.remove(&number);
+        let waiter = self.waiting().remove(&number);
         if let Some(waiter) = waiter {
             let _ = waiter.send(heard);
         }
@@ -52,7 +41,7 @@ impl Waiters {
 
     /// Tells all who wait that nothing will come.
     pub(crate) fn lose_all(&self) {
-        self.table().waiting.clear();
+        self.waiting().clear();
     }
 }
 
@@ -67,25 +56,26 @@ pub(crate) struct Waiter {
 impl Waiter {
     pub(crate) fn enter(waiters: &Arc<Waiters>) -> Self {
         let (teller, told) = oneshot::channel();
-        let number = {
-            let mut table = waiters.table();
-            table.next = table.next.wrapping_add(1);
-            let number = table.next;
-            table.waiting.insert(number, teller);
-            number
-        };
+        // Not to be guessed: whoever knows a number could answer in another's name, or call another's call off.
+        let number = rand::random();
+        waiters.waiting().insert(number, teller);
         Self { waiters: Arc::clone(waiters), number, told }
     }
 
     /// What was heard; `None` where the connection was lost.
-    pub(crate) async fn heard(mut self) -> Option<Heard> {
+    pub(crate) async fn heard(&mut self) -> Option<Heard> {
         (&mut self.told).await.ok()
+    }
+
+    /// Leaves; whether anybody might still have told it something.
+    pub(crate) fn leave(&self) -> bool {
+        self.waiters.waiting().remove(&self.number).is_some()
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.waiters.table().waiting.remove(&self.number);
+        self.leave();
     }
 }
 
@@ -97,10 +87,11 @@ mod tests {
     /// C20: answered, lost or given up, nothing stays behind.
     #[test]
     fn an_entry_leaves_with_its_waiter_however_the_wait_ends() {
-        let waiters = Waiters::new();
-        let [answered, given_up, lost] = [(); 3].map(|()| Waiter::enter(&waiters));
+        let waiters = Arc::<Waiters>::default();
+        let [mut answered, given_up, mut lost] = [(); 3].map(|()| Waiter::enter(&waiters));
         waiters.tell(answered.number, Heard::Unroutable);
         assert_eq!(waiters.len(), 2);
+        assert!(given_up.leave() && !given_up.leave() && !answered.leave());
         assert_eq!(answered.heard().now_or_never(), Some(Some(Heard::Unroutable)));
         drop(given_up);
         assert_eq!(waiters.len(), 1);

@@ -160,3 +160,38 @@ async fn a_lost_connection_fails_its_callers_at_once() {
         eventually("it is back", SOON, async || begin(name).await.expect("no panic").is_ok()).await;
     }
 }
+
+/// C20, CALL-9: whoever leaves is heard of where the call runs, by the one of several processes that has it.
+#[tokio::test]
+#[ignore = "needs RabbitMQ"]
+async fn a_caller_who_leaves_is_heard_of_where_the_call_runs() {
+    let namespace = Namespace::of(&["shop"]);
+    let probes = [Probe::shut(""), Probe::shut("")];
+    let mut serving = Vec::new();
+    for probe in &probes {
+        let amqp = namespace.connect().await;
+        let listener = amqp.listener(Arc::clone(probe) as Arc<dyn Transport>);
+        listener.open("shop").await.expect("the broker is there");
+        serving.push((amqp, listener));
+    }
+    let transport = namespace.connect().await.transport();
+    let calls: Vec<_> = (0..10)
+        .map(|_| {
+            let transport = Arc::clone(&transport);
+            let hour = within(Duration::from_secs(3600));
+            bus::spawn(async move { transport.request("shop.open", hour, Bytes::new()).await })
+        })
+        .collect();
+    let inside = || probes.iter().map(|probe| probe.inside()).sum::<usize>();
+    eventually("all run", SOON, async || inside() == 10).await;
+    for call in calls.iter().take(9) {
+        call.abort();
+    }
+    eventually("nine are let go", SOON, async || inside() == 1 && transport.pending() == 1).await;
+    for probe in &probes {
+        probe.let_go(10);
+    }
+    for call in calls.into_iter().skip(9) {
+        assert!(call.await.expect("it does not panic").is_ok(), "the tenth is not");
+    }
+}

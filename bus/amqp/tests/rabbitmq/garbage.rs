@@ -81,6 +81,8 @@ async fn a_forged_reply_address_does_no_harm() {
     );
     declared.await.expect("it is declared");
     let transport = namespace.connect().await.transport();
+    // This one is no stranger any longer when the forger comes.
+    assert_eq!(transport.request("shop.open", within(SOON), "true".into()).await, Ok("true".into()));
     let addresses = [
         victim.as_str(),
         "",
@@ -95,6 +97,9 @@ async fn a_forged_reply_address_does_no_harm() {
         assert_eq!(transport.deliver("shop.inbox", within(SOON), "[1]".into()).await, Ok("[1]".into()));
     }
     assert_eq!(raw.look(&victim).await, Some((0, 0)));
+    let newcomer = namespace.connect().await.transport();
+    let known = newcomer.request("shop.open", within(SOON), "new".into());
+    assert_eq!(known.await, Ok("new".into()), "a true stranger is answered all the same");
     let stored = probe.bodies().iter().filter(|body| *body == "[]").count();
     assert_eq!(stored, addresses.len(), "an event is stored, whoever may not hear of it");
 }

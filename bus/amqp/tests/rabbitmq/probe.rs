@@ -21,7 +21,7 @@ pub(crate) struct Probe {
     pub(crate) error: Mutex<Option<BusError>>,
     /// The bodies, as they were asked for.
     pub(crate) heard: Mutex<Vec<Bytes>>,
-    inside: AtomicUsize,
+    inside: Arc<AtomicUsize>,
     /// How many were inside at once.
     pub(crate) most: AtomicUsize,
 }
@@ -44,6 +44,11 @@ impl Probe {
         self.gate.as_ref().expect("it has a gate").add_permits(count);
     }
 
+    /// How many are inside.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(SeqCst)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.heard.lock().expect("not poisoned").len()
     }
@@ -53,16 +58,24 @@ impl Probe {
     }
 }
 
+struct Inside(Arc<AtomicUsize>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
 #[async_trait]
 impl Transport for Probe {
     async fn request(&self, _: &str, _: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         let inside = self.inside.fetch_add(1, SeqCst) + 1;
         self.most.fetch_max(inside, SeqCst);
+        let _inside = Inside(Arc::clone(&self.inside));
         self.heard.lock().expect("not poisoned").push(bytes.clone());
         if let Some(gate) = &self.gate {
             gate.acquire().await.expect("never closed").forget();
         }
-        self.inside.fetch_sub(1, SeqCst);
         let error = self.error.lock().expect("not poisoned").clone();
         error.map_or_else(|| Ok([self.name.as_bytes(), &bytes].concat().into()), Err)
     }

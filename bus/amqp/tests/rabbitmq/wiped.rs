@@ -61,47 +61,45 @@ async fn queues_that_vanish_lose_nothing() {
     let listener = amqp.listener(Arc::clone(&probe) as Arc<dyn Transport>);
     listener.open("shop").await.expect("the broker is there");
     let transport = namespace.connect().await.transport();
-    let sending = bus::spawn({
-        let transport = Arc::clone(&transport);
-        async move {
-            for batch in 0..BATCHES {
-                send_until_received(&transport, batch.to_string().into()).await;
+    let sending = async {
+        for batch in 0..BATCHES {
+            send_until_received(&transport, batch.to_string().into()).await;
+        }
+    };
+    let wiping = async {
+        let raw = Raw::connect(&broker()).await;
+        for round in 1..=4 {
+            let progress = BATCHES * round / 6;
+            eventually("batches go on", SOON, async || probe.count() >= progress).await;
+            raw.delete_queue(&namespace.events("shop")).await;
+            if round % 2 == 0 {
+                raw.delete_exchange(&namespace.exchange()).await;
+                raw.delete_queue(&namespace.dead()).await;
+                raw.delete_exchange(&namespace.dead()).await;
             }
+            raw.delete_queue(&namespace.calls("shop")).await;
+            let answered = async || {
+                let brief = Duration::from_secs(2);
+                let asked = timeout(brief, transport.request("shop.open", within(brief), "call".into()));
+                asked.await.is_ok_and(|answer| answer == Ok("call".into()))
+            };
+            eventually("calls go on", SOON, answered).await;
         }
-    });
-    let raw = Raw::connect(&broker()).await;
-    for round in 1..=4 {
-        let progress = BATCHES * round / 6;
-        eventually("batches go on", SOON, async || probe.count() >= progress).await;
-        raw.delete_queue(&namespace.events("shop")).await;
-        if round % 2 == 0 {
-            raw.delete_exchange(&namespace.exchange()).await;
-            raw.delete_queue(&namespace.dead()).await;
-            raw.delete_exchange(&namespace.dead()).await;
-        }
-        raw.delete_queue(&namespace.calls("shop")).await;
-        let answered = async || {
-            let asked = transport.request("shop.open", within(SOON), "call".into()).await;
-            asked == Ok("call".into())
-        };
-        eventually("calls go on", SOON, answered).await;
-    }
-    sending.await.expect("every batch has its receipt");
+    };
+    futures::join!(sending, wiping);
     let bodies = probe.bodies();
     for batch in 0..BATCHES {
         assert!(bodies.contains(&Bytes::from(batch.to_string())), "batch {batch} is lost");
     }
-    assert!(listener.is_ready());
+    eventually("all is consumed", SOON, async || listener.is_ready()).await;
 }
 
 /// As a relay does: again and again, until there is a receipt.
 async fn send_until_received(transport: &AmqpTransport, body: Bytes) {
     let brief = Duration::from_secs(2);
-    for _ in 0..20 {
-        let sent = transport.deliver("shop.inbox", within(brief), body.clone());
-        if timeout(brief, sent).await.is_ok_and(|answer| answer.is_ok()) {
-            return;
-        }
-    }
-    panic!("no receipt");
+    let received = async || {
+        let sent = timeout(brief, transport.deliver("shop.inbox", within(brief), body.clone()));
+        sent.await.is_ok_and(|answer| answer.is_ok())
+    };
+    eventually("a receipt", SOON, received).await;
 }
