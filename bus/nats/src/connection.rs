@@ -171,6 +171,11 @@ impl Drop for Over<'_> {
     }
 }
 
+/// There is no connection to send it on.
+pub(crate) fn unheard(name: &str) -> BusError {
+    BusError::Unheard { port: subjects::module(name).to_owned() }
+}
+
 /// Nothing is reached on a connection that is lost.
 pub(crate) fn lost(name: &str) -> BusError {
     BusError::Unavailable { port: subjects::module(name).to_owned() }

@@ -97,7 +97,7 @@ fn kind_of_answer(kind: &str) -> HeaderMap {
 /// An answer as it came, to the request of this name.
 pub(crate) fn read_answer(message: Message, name: &str) -> Result<Bytes, BusError> {
     if is_from_nobody(&message) {
-        return Err(BusError::Unavailable { port: crate::subjects::module(name).to_owned() });
+        return Err(crate::connection::unheard(name));
     }
     if kind(&message) != Some(ERROR) {
         return Ok(message.payload);

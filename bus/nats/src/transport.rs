@@ -1,7 +1,7 @@
 //! The calling half: requests to whoever serves a module, batches of events to its stream.
 
 use crate::{
-    connection::{Connection, lost},
+    connection::{Connection, lost, unheard},
     headers,
     nats::Shared,
     streams::{self, Kept},
@@ -24,7 +24,7 @@ impl Transport for NatsTransport {
     async fn request(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         let unknown = || BusError::UnknownName { name: name.to_owned() };
         let subject = self.0.subjects.call(name).ok_or_else(unknown)?;
-        let connection = self.0.connection().ok_or_else(|| lost(name))?;
+        let connection = self.0.connection().ok_or_else(|| unheard(name))?;
         let mut waiter = connection.wait(Some(self.0.subjects.control(subjects::module(name))));
         let (reply, headers) = (Some(waiter.reply().into()), Some(headers::write(&headers)));
         connection.send(name, OutboundMessage { subject, reply, payload: bytes, headers }).await?;
@@ -36,7 +36,7 @@ impl Transport for NatsTransport {
         let Some(module) = name.strip_suffix(".inbox").filter(|module| subjects::is_token(module)) else {
             return self.request(name, headers, bytes).await;
         };
-        let connection = self.0.connection().ok_or_else(|| lost(name))?;
+        let connection = self.0.connection().ok_or_else(|| unheard(name))?;
         let sending = Sending { shared: &self.0, connection: &connection, name, module };
         let receipts = sending.carry_out(headers::write(&headers), bytes);
         match Context::from_headers(&headers).deadline() {

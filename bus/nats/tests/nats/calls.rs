@@ -197,7 +197,7 @@ async fn what_cannot_be_sent_is_answered_at_once() {
         bus_nats::Nats::connect(NatsSettings::new("nats://127.0.0.1:1", "shop")).await.expect("settings");
     let listener = nowhere.listener(Shop::new().answers());
     assert!(!nowhere.is_connected() && !listener.is_ready());
-    let lost = Err(BusError::Unavailable { port: "shop".into() });
+    let lost = Err(BusError::Unheard { port: "shop".into() });
     let at_once = Duration::from_secs(5);
     let transport = nowhere.transport();
     for answer in [

@@ -3,12 +3,12 @@
 use crate::{
     broker::Broker,
     scratch::{SOON, Scratch},
-    shop::Shop,
+    shop::{STORED, Shop},
 };
-use bus::Headers;
+use bus::{BusError, Headers};
 use bus_nats::{Nats, NatsSettings};
 use bus_testkit::eventually;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::atomic::Ordering::SeqCst, time::Duration};
 use tokio::time::timeout;
 
 async fn answers(nats: &Nats) {
@@ -20,7 +20,7 @@ async fn answers(nats: &Nats) {
 
 async fn is_refused(settings: NatsSettings) {
     let nats = Nats::connect(settings).await.expect("good settings");
-    assert!(timeout(std::time::Duration::from_secs(1), nats.connected()).await.is_err());
+    assert!(timeout(Duration::from_secs(1), nats.connected()).await.is_err());
 }
 
 /// Credentials come from the address, with whatever signs a password has.
@@ -38,6 +38,72 @@ async fn credentials_in_the_address_are_used() {
         is_refused(NatsSettings::new(url(wrong), "shop")).await;
         is_refused(NatsSettings::new(broker.url(), "shop")).await;
     }
+}
+
+/// A user's rights in the server's own words, by the lists in this crate's documentation.
+fn rights(user: &str, namespace: &str, serves: &[&str], calls: &[&str]) -> String {
+    let on = |rest: String| format!("{namespace}.{rest}");
+    let (mut publish, mut subscribe) = (vec![on("reply.>".into())], vec![on("reply.>".into())]);
+    let stream = |module: &str| format!("{namespace}_events_{module}");
+    for module in serves {
+        let stream = stream(module);
+        subscribe.extend([on(format!("call.{module}.>")), on(format!("control.{module}"))]);
+        publish.extend(
+            ["CONSUMER.INFO", "CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.MSG.NEXT"]
+                .map(|request| format!("$JS.API.{request}.{stream}.>")),
+        );
+        publish.push(format!("$JS.ACK.{stream}.>"));
+    }
+    for module in calls {
+        publish.extend(["call", "control"].map(|kind| on(format!("{kind}.{module}.>"))));
+        publish.extend(["control", "events"].map(|kind| on(format!("{kind}.{module}"))));
+    }
+    for module in serves.iter().chain(calls) {
+        publish
+            .extend(["INFO", "CREATE"].map(|request| format!("$JS.API.STREAM.{request}.{}", stream(module))));
+    }
+    format!(
+        "{{ user: {user}, password: secret, permissions: {{ publish: {publish:?}, subscribe: {subscribe:?} }} }}"
+    )
+}
+
+/// One user a process, with the rights that it needs: the one may call a module, the other may not, and neither gets an
+/// answer that is not its own.
+#[actix_rt::test]
+#[ignore = "needs NATS"]
+async fn a_process_needs_few_rights_and_has_no_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let namespace = "shop";
+    let users = [
+        rights("shop", namespace, &["shop"], &[]),
+        rights("till", namespace, &["till"], &["shop"]),
+        rights("stranger", namespace, &[], &["till"]),
+    ];
+    let file = directory.path().join("nats.conf");
+    std::fs::write(&file, format!("authorization {{ users: [ {} ] }}", users.join(", "))).expect("written");
+    let broker = Broker::start_with(&["-c", &file.display().to_string()]).await;
+    let connect = |user: &str| {
+        let url = format!("nats://{user}:secret@127.0.0.1:{}", broker.port);
+        let settings = NatsSettings::new(url, namespace);
+        async {
+            let nats = Nats::connect(settings).await.expect("good settings");
+            timeout(SOON, nats.connected()).await.expect("it may connect");
+            nats
+        }
+    };
+    let (serving, till, stranger) = (connect("shop").await, connect("till").await, connect("stranger").await);
+    let shop = Shop::new();
+    let listener = serving.listener(shop.answers());
+    listener.open("shop").await.expect("it may serve its own module");
+    let patience = || Headers::from([("timeout-ms".to_owned(), "2000".to_owned())]);
+    let transport = till.transport();
+    assert_eq!(transport.request("shop.echo", Headers::new(), "hello".into()).await, Ok("hello".into()));
+    assert_eq!(transport.deliver("shop.inbox", patience(), "batch".into()).await, Ok(STORED));
+    let transport = stranger.transport();
+    let lost = BusError::Unavailable { port: "shop".into() };
+    assert_eq!(transport.request("shop.echo", Headers::new(), "hello".into()).await, Err(lost));
+    assert!(transport.deliver("shop.inbox", patience(), "batch".into()).await.is_err());
+    assert_eq!((shop.asked.load(SeqCst), shop.batches().len()), (1, 1));
 }
 
 /// RUSTSEC-2023-0027: over TLS the server is who it says, or nothing is sent.

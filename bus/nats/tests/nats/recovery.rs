@@ -66,7 +66,7 @@ async fn every_subscription_answers_after_the_broker_was_restarted() {
         }
         eventually("it is seen", SOON, async || !listener.is_ready() && !calling.is_connected()).await;
         assert_eq!(calling.pending(), 0);
-        let lost = BusError::Unavailable { port: "shop".into() };
+        let lost = BusError::Unheard { port: "shop".into() };
         assert_eq!(timeout(Duration::from_secs(5), ask(&*transport, "shop.echo")).await, Ok(Err(lost)));
 
         broker.restart().await;
