@@ -22,6 +22,7 @@ pub(crate) const OPTIONAL: &[&str] = &[
     "bus.ports.*.concurrency",
     "bus.ports.*.queue",
     "bus.ports.*.deadlines.*",
+    "bus.query_timeout",
     "bus.command_timeout",
     "bus.ports.*.query_timeout",
     "bus.ports.*.command_timeout",

@@ -89,7 +89,7 @@ pub struct BusSection {
     pub queue: usize,
     pub strict: bool,
     pub executor: ExecutorKind,
-    pub query_timeout: Span,
+    pub query_timeout: Option<Span>,
     pub command_timeout: Option<Span>,
     pub retry: RetrySection,
     pub breaker: BreakerSection,
@@ -133,7 +133,7 @@ impl BusSection {
         let usual = Policy { deadline: self.deadline.0, concurrency: self.concurrency, queue: self.queue };
         let resilience = applied(
             Resilience::default(),
-            Some(self.query_timeout),
+            self.query_timeout,
             self.command_timeout,
             &self.retry,
             &self.breaker,

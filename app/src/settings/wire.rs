@@ -60,6 +60,7 @@ pub struct WireSection {
     pub clock_tolerance: Span,
     pub connections: usize,
     pub move_timeout: Span,
+    pub patience: Span,
     pub etcd: Option<String>,
     pub advertise: Option<String>,
 }

@@ -4,8 +4,8 @@ use crate::{
     link::Link,
     message::{PERSISTENT, TRANSIENT, expiration, notice, write},
     names::{Names, is_name, module_of},
-    publisher::{Open, Outgoing, Publisher, close},
-    session::Failure,
+    publisher::{Open, Outgoing, Publisher},
+    session::{Failure, close, patiently},
     settings::AmqpSettings,
     topology::{NOTICES, declare_events},
     waiters::Heard,
@@ -59,7 +59,7 @@ impl AmqpTransport {
             self.declared().insert(module.to_owned());
         }
         let heard = self.events.ask(open, message, None).await;
-        if !matches!(heard, Some(Heard::Answered(_) | Heard::Refused)) {
+        if !matches!(heard, Some(Heard::Answered(_) | Heard::Refused | Heard::Unsent)) {
             // Whatever was there may be there no longer.
             self.declared().remove(module);
         }
@@ -69,8 +69,8 @@ impl AmqpTransport {
     /// On a channel of its own: one that is closed over what it declares takes nobody along.
     async fn declare(&self, open: &Open, module: &str) -> Result<(), Failure> {
         let channel = open.session.channel().await?;
-        let declared = open.session.patiently(declare_events(&channel, &self.names, module)).await;
-        close(&open.session, &channel).await;
+        let declared = patiently(declare_events(&channel, &self.names, module)).await;
+        close(&channel).await;
         declared.map(drop)
     }
 }
@@ -79,14 +79,13 @@ impl AmqpTransport {
 impl Transport for AmqpTransport {
     async fn request(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         let module = module_of(name);
-        let lost = || BusError::Unavailable { port: module.to_owned() };
         let properties = write(name, &headers, bytes.len(), self.max_body)?.with_delivery_mode(TRANSIENT);
         let properties = match expiration(&headers) {
             Some(left) => properties.with_expiration(left),
             None => properties,
         };
         if !is_name(module) {
-            return Err(lost());
+            return Err(unheard(module));
         }
         let route = self.names.calls(module);
         let message = Outgoing { exchange: "".into(), route, properties, body: bytes, mandatory: true };
@@ -103,10 +102,9 @@ impl Transport for AmqpTransport {
 
     async fn deliver(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         let module = module_of(name);
-        let lost = || BusError::Unavailable { port: module.to_owned() };
         let properties = write(name, &headers, bytes.len(), self.max_body)?.with_delivery_mode(PERSISTENT);
         if !is_name(module) {
-            return Err(lost());
+            return Err(unheard(module));
         }
         let message = || Outgoing {
             exchange: self.names.exchange(),
@@ -133,7 +131,7 @@ fn answer(module: &str, heard: Option<Heard>) -> Result<Bytes, BusError> {
     match heard {
         Some(Heard::Answered(answer)) => answer,
         Some(Heard::Refused) => Err(BusError::Overloaded { port: module.to_owned(), retry_after_ms: 1000 }),
-        Some(Heard::Unroutable) => Err(unheard(module)),
+        Some(Heard::Unroutable | Heard::Unsent) => Err(unheard(module)),
         None => Err(BusError::Unavailable { port: module.to_owned() }),
     }
 }

@@ -77,7 +77,8 @@ impl Bus {
                 }
             }
         };
-        timeout_at(deadline, received).await.map_err(|_| BusError::DeadlineExceeded { name: name.clone() })?
+        let received = timeout_at(deadline, received).await;
+        received.map_err(|_| BusError::DeadlineExceeded { name: name.clone() })?.map_err(BusError::told)
     }
 
     /// Asks a module, wherever it is, for what an operator wants.
@@ -100,7 +101,8 @@ impl Bus {
                 }
             }
         };
-        timeout_at(deadline, asked).await.map_err(|_| BusError::DeadlineExceeded { name: name.clone() })?
+        let asked = timeout_at(deadline, asked).await;
+        asked.map_err(|_| BusError::DeadlineExceeded { name: name.clone() })?.map_err(BusError::told)
     }
 
     /// Looks a module's site up; waits where it moves.

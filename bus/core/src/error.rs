@@ -6,12 +6,20 @@ use uuid::Uuid;
 
 /// No answer came. It never says that the request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BusError {
     /// Nothing serves the port, or it cannot be reached.
     #[error("{port} cannot be reached")]
     Unavailable {
+        /// The port that was asked.
+        port: String,
+    },
+    /// Nobody has heard it, for certain: nothing was sent, or nobody listened. Between a transport and what waits for
+    /// somebody to listen; whoever calls hears `Unavailable`.
+    #[error("nobody listens for {port}")]
+    Unheard {
         /// The port that was asked.
         port: String,
     },
@@ -80,6 +88,7 @@ pub enum BusError {
 
 /// Names one internal failure: the cause is logged where it happened, only this id crosses a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Incident(Uuid);
 
@@ -104,11 +113,19 @@ impl BusError {
         Self::Failed { incident: Incident::log(cause) }
     }
 
+    /// What whoever called is told: that nobody has heard it matters to nobody further up.
+    pub(crate) fn told(self) -> Self {
+        match self {
+            Self::Unheard { port } => Self::Unavailable { port },
+            error => error,
+        }
+    }
+
     /// What kind of error this is, for whoever turns it into a status.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Unavailable { .. } | Self::Unheard { .. } => ErrorKind::Unavailable,
             Self::Overloaded { .. } => ErrorKind::Overloaded,
             Self::DeadlineExceeded { .. } => ErrorKind::DeadlineExceeded,
             Self::KeyReused => ErrorKind::Invalid,
@@ -125,6 +142,7 @@ impl BusError {
 
 /// What an error means to a caller, whatever port it comes from. One place in the edge maps it to a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The request cannot be carried out as it stands (422).

@@ -19,6 +19,7 @@ mod event;
 mod fallback;
 mod moving;
 mod operations;
+mod patient;
 mod policy;
 mod port;
 mod resilience;
@@ -39,6 +40,7 @@ pub use event::{Delivery, Event, Message, OnDeadLetter, Receipt, Receive, Subscr
 pub use fallback::answered_or;
 pub use moving::{Held, Left};
 pub use operations::{DeadLetter, DeadLetterId, Operation, Operations, Outcome, Phase, SagaEntry, SagaView};
+pub use patient::Patient;
 pub use policy::{Explained, InvalidPolicy, Policies, Policy, Resilience, Scope};
 pub use port::{CallKind, Exporter, Handler, Port, Request, RequestInfo};
 pub use retry::RetryRule;

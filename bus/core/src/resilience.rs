@@ -235,6 +235,7 @@ impl Route {
         inner.attempt = context.attempt.saturating_add(number - 1);
         let began = Instant::now();
         let result = timeout_at(deadline, send(inner)).await.unwrap_or_else(|_| Err(call.late()));
+        let result = result.map_err(BusError::told);
         let heard = match &result {
             Err(error) => Heard::of(error, false, port, call.name),
             Ok(answer) => match look(answer) {
@@ -267,7 +268,7 @@ fn label<T>(result: &Result<T, BusError>, look: Look<T>) -> &'static str {
 
 fn error_label(error: &BusError) -> &'static str {
     match error {
-        BusError::Unavailable { .. } => "unavailable",
+        BusError::Unavailable { .. } | BusError::Unheard { .. } => "unavailable",
         BusError::Overloaded { .. } => "overloaded",
         BusError::DeadlineExceeded { .. } => "deadline_exceeded",
         _ => "failed",

@@ -63,7 +63,11 @@ impl Heard {
     /// module that cannot reach another one has answered.
     pub(crate) fn of(error: &BusError, from_inside: bool, port: &str, name: &str) -> Self {
         match error {
-            BusError::Unavailable { port: of } if !from_inside || of == port => Self::Unreachable,
+            BusError::Unavailable { port: of } | BusError::Unheard { port: of }
+                if !from_inside || of == port =>
+            {
+                Self::Unreachable
+            }
             BusError::Overloaded { port: of, retry_after_ms } if !from_inside || of == port => {
                 Self::Overloaded(Duration::from_millis(*retry_after_ms))
             }

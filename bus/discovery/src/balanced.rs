@@ -42,14 +42,14 @@ impl Balanced {
     async fn carry(&self, name: &str, headers: Headers, bytes: Bytes, call: Call) -> Result<Bytes, BusError> {
         let key = headers.get("key").map(String::as_str);
         let Some(instance) = self.balancer.pick(key, deadline(&headers)) else {
-            return Err(BusError::Unavailable { port: port(name) });
+            return Err(BusError::Unheard { port: port(name) });
         };
         let answer = match call {
             Call::Request => instance.request(name, headers, bytes).await,
             Call::Delivery => instance.deliver(name, headers, bytes).await,
         };
         match &answer {
-            Err(BusError::Unavailable { .. }) => instance.unreachable(),
+            Err(BusError::Unavailable { .. } | BusError::Unheard { .. }) => instance.unreachable(),
             Err(BusError::DeadlineExceeded { .. }) => instance.silent(),
             _ => instance.answered(),
         }

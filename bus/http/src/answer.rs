@@ -40,7 +40,7 @@ fn refuse(error: &BusError) -> Response<Full<Bytes>> {
         BusError::Overloaded { retry_after_ms, .. } => {
             headers.insert(RETRY_AFTER, retry_after_ms.div_ceil(1000).into());
         }
-        BusError::Unavailable { .. } => {
+        BusError::Unavailable { .. } | BusError::Unheard { .. } => {
             headers.insert(RETRY_AFTER, 1.into());
         }
         BusError::NotTrusted { .. } => {
@@ -53,7 +53,9 @@ fn refuse(error: &BusError) -> Response<Full<Bytes>> {
 
 fn status(error: &BusError) -> StatusCode {
     match error {
-        BusError::Unavailable { .. } | BusError::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        BusError::Unavailable { .. } | BusError::Unheard { .. } | BusError::Overloaded { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         BusError::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
         BusError::UnknownName { .. } => StatusCode::NOT_FOUND,
         BusError::Codec { .. } => StatusCode::BAD_REQUEST,

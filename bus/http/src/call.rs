@@ -75,7 +75,7 @@ impl Service {
         let headers = headers::read(&head.headers).ok_or(Refusal::Http(StatusCode::BAD_REQUEST))?;
         let module = name.split('.').next().unwrap_or(&name);
         let inside = self.doors.enter(module);
-        let _inside = inside.ok_or_else(|| BusError::Unavailable { port: module.to_owned() })?;
+        let _inside = inside.ok_or_else(|| BusError::Unheard { port: module.to_owned() })?;
         let bytes = self.body(&name, body).await?;
         Ok(self.dispatch(&name, headers, bytes, is_batch).await?)
     }

@@ -5,7 +5,7 @@ use crate::{
     answer::{self, BATCH, JSON},
     connector::Target,
     headers,
-    pool::Pool,
+    pool::{Lost, Pool},
 };
 use async_trait::async_trait;
 use bus::{BusError, Headers, Transport};
@@ -61,9 +61,12 @@ impl HttpTransport {
         })?;
         let lost = |cause: &dyn fmt::Display| {
             tracing::warn!(name, target = %self.pool.target(), %cause, "no answer of the bus");
-            BusError::Unavailable { port: name.split('.').next().unwrap_or(name).to_owned() }
+            BusError::Unavailable { port: port(name) }
         };
-        let (response, lease) = self.pool.send(request).await.map_err(|cause| lost(&cause))?;
+        let (response, lease) = self.pool.send(request).await.map_err(|cause| match cause {
+            Lost::Connect(_) => BusError::Unheard { port: port(name) },
+            cause => lost(&cause),
+        })?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, self.body).collect().await.map_err(|cause| lost(&cause))?;
         lease.give_back();
@@ -88,6 +91,10 @@ impl HttpTransport {
         headers::write(headers, to)?;
         Some(request)
     }
+}
+
+fn port(name: &str) -> String {
+    name.split('.').next().unwrap_or(name).to_owned()
 }
 
 #[async_trait]

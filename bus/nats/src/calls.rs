@@ -118,8 +118,9 @@ impl Calls {
         }
         let reply = Arc::<str>::from(reply);
         let (shared, answers) = (Arc::clone(shared), Arc::clone(answers));
+        let (map, payload) = (call.headers, call.payload);
         running.begin(Arc::clone(&reply), async move {
-            let answered = answers.request(&name, headers::read(call.headers.as_ref()), call.payload);
+            let answered = answers.request(&name, headers::read(map.as_ref()), payload);
             let answer = AssertUnwindSafe(answered).catch_unwind().await;
             let answer = answer.unwrap_or_else(|_| Err(BusError::failed(&format_args!("{name} panicked"))));
             shared.answer(&name, &reply, answer).await;

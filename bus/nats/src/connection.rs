@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::mpsc::{self, error::TrySendError},
     task::{JoinSet, yield_now},
     time::MissedTickBehavior,
 };
@@ -126,7 +126,14 @@ impl Connection {
             let cause = format_args!("{name}: {size} bytes, and the broker takes {most} in a message");
             return Err(BusError::failed(&cause));
         }
-        self.outgoing.send(message).await.map_err(|_| lost(name))
+        match self.outgoing.try_send(message) {
+            Ok(()) => Ok(()),
+            // Boxed, since it is rare, and would make every call's future larger.
+            Err(TrySendError::Full(message)) => {
+                Box::pin(self.outgoing.send(message)).await.map_err(|_| lost(name))
+            }
+            Err(TrySendError::Closed(_)) => Err(lost(name)),
+        }
     }
 
     /// Returns when the broker has read all that was sent before: it reads a connection in order.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::settings::{At, PlacementSection, Settings};
 use async_trait::async_trait;
-use bus::{Bus, BusError, Headers, Listener, Policies, Policy, Sources, Transport};
+use bus::{Bus, BusError, Headers, Listener, Patient, Policies, Policy, Sources, Transport};
 use bytes::Bytes;
 use futures::future::join_all;
 use std::{
@@ -24,6 +24,9 @@ use std::{
     time::Duration,
 };
 use trust::Trust;
+
+/// The kind of listener that others call by its address, not by what it serves.
+const HTTP: &str = "http";
 
 /// Makes the way to one of a module's ports.
 pub(super) type Way = Box<dyn Fn(&str) -> Arc<dyn Transport> + Send + Sync>;
@@ -40,6 +43,8 @@ pub(crate) struct Wire {
     address: Option<SocketAddr>,
     /// Where each module that is elsewhere is said to be, for people.
     places: Mutex<BTreeMap<String, String>>,
+    /// How long a call waits for somebody to listen.
+    patience: Duration,
 }
 
 impl Wire {
@@ -69,6 +74,7 @@ impl Wire {
             listeners: Vec::new(),
             address: None,
             places: Mutex::default(),
+            patience: section.patience.0,
         };
         if background == Background::Rests {
             return Ok(wire);
@@ -110,10 +116,22 @@ impl Wire {
         Ok(())
     }
 
-    /// Takes no more calls for a name; those that were taken are answered first.
+    /// Takes no more calls from a broker for a name: they are for whoever serves it next. Those that were taken are
+    /// answered first. Whoever still calls over HTTP means this process, and is passed on to where the module is then.
     pub(super) async fn close(&self, name: &str) {
         self.http.leave(name).await;
-        join_all(self.listeners.iter().map(|listener| listener.close(name))).await;
+        let brokers = self.listeners.iter().filter(|listener| listener.kind() != HTTP);
+        join_all(brokers.map(|listener| listener.close(name))).await;
+    }
+
+    /// Takes calls over HTTP for a module that has moved away from here.
+    pub(super) async fn pass_on(&self, module: &Module) -> Result<(), BusError> {
+        for listener in self.listeners.iter().filter(|listener| listener.kind() == HTTP) {
+            for port in module.ports() {
+                listener.open(port).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether everything that listens can be reached.
@@ -129,7 +147,9 @@ impl Wire {
         record: &Record,
     ) -> Result<Option<Way>, StartError> {
         match record.of(module) {
-            Some(Moved::There { to } | Moved::Leaving { to, .. }) => return self.way(module, &to).map(Some),
+            Some(Moved::There { to } | Moved::Leaving { to, .. } | Moved::Returning { from: to }) => {
+                return self.way(module, &to).map(Some);
+            }
             Some(Moved::Here) => return Ok(None),
             Some(Moved::GivenBack | Moved::Arriving) | None => {}
         }
@@ -186,18 +206,22 @@ impl Wire {
             let method = request.name.split_once('.').map_or(request.name, |(_, method)| method);
             bus.answer(&format!("{}.{method}", self.name), &answers);
         }
-        for listener in self.listeners.iter().filter(|listener| listener.kind() == "http") {
+        for listener in self.listeners.iter().filter(|listener| listener.kind() == HTTP) {
             listener.open(PROCESS).await?;
         }
         self.open_name(&self.name).await
     }
 
-    /// What signs the way to a port, where calls are signed.
+    /// What makes a way to a port fit for calls: whoever is not there yet is waited for, and each try is signed where
+    /// calls are signed.
     fn sealing(&self) -> impl Fn(Arc<dyn Transport>, &str) -> Arc<dyn Transport> + Send + Sync + use<> {
-        let (trust, sources) = (self.trust.clone(), self.sources.clone());
-        move |transport, port| match &trust {
-            Some(trust) => trust.seal(transport, port, &sources),
-            None => transport,
+        let (trust, sources, patience) = (self.trust.clone(), self.sources.clone(), self.patience);
+        move |transport, port| {
+            let way = match &trust {
+                Some(trust) => trust.seal(transport, port, &sources),
+                None => transport,
+            };
+            Arc::new(Patient::new(way, patience))
         }
     }
 

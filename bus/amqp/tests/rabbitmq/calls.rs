@@ -14,6 +14,10 @@ use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
+fn unheard(port: &str) -> BusError {
+    BusError::Unheard { port: port.into() }
+}
+
 fn unavailable(port: &str) -> BusError {
     BusError::Unavailable { port: port.into() }
 }
@@ -27,7 +31,7 @@ async fn a_module_that_nobody_serves_is_unavailable_at_once() {
     for name in ["shop.open", "shop.#", "no such module.open", "shop"] {
         let asked = timeout(SOON, transport.request(name, Headers::new(), Bytes::new()));
         let module = name.split('.').next().expect("a module");
-        assert_eq!(asked.await.expect("at once"), Err(unavailable(module)));
+        assert_eq!(asked.await.expect("at once"), Err(unheard(module)));
     }
     assert_eq!(transport.pending(), 0);
 }
@@ -152,7 +156,7 @@ async fn a_lost_connection_fails_its_callers_at_once() {
     eventually("it is noticed", SOON, async || !calling.is_connected()).await;
     for name in ["shop.open", "shop.inbox"] {
         let answer = timeout(SOON, begin(name)).await.expect("at once").expect("it does not panic");
-        assert_eq!(answer, Err(unavailable("shop")));
+        assert_eq!(answer, Err(unheard("shop")));
     }
     proxy.mend().await;
     probe.let_go(1000);

@@ -58,7 +58,7 @@ async fn a_static_list_is_known_at_once_and_can_be_replaced() {
 async fn without_instances_the_answer_is_unavailable_at_once() {
     let (_tell, watch) = shown("");
     let balanced = balanced(&Arc::default(), watch, Balance::default());
-    let unavailable = Err(BusError::Unavailable { port: "shop".into() });
+    let unavailable = Err(BusError::Unheard { port: "shop".into() });
     assert_eq!(ask(&balanced).await, unavailable);
     assert_eq!(balanced.deliver("shop.inbox", Headers::new(), Bytes::new()).await, unavailable);
 }

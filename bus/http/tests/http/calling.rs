@@ -141,7 +141,7 @@ async fn nobody_there_is_known_at_once() {
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let transport = narrow(socket.local_addr().expect("bound"), 1);
     for _ in 0..3 {
-        assert_eq!(ask(&transport).await, lost());
+        assert_eq!(ask(&transport).await, Err(BusError::Unheard { port: "shop".into() }));
     }
     assert_eq!(transport.pending(), 0);
 }

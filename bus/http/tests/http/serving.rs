@@ -52,7 +52,7 @@ async fn errors_of_the_bus_are_marked() {
     let (_, listener) = listen(small()).await;
     for (name, status, error) in [
         ("shop.unheard_of", 404, r#"{"type":"unknown_name","name":"shop.unheard_of"}"#),
-        ("street.echo", 503, r#"{"type":"unavailable","port":"street"}"#),
+        ("street.echo", 503, r#"{"type":"unheard","port":"street"}"#),
     ] {
         let mut raw = Raw::connect(listener.address()).await;
         raw.send(&request(name, "")).await;

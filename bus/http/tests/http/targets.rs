@@ -83,7 +83,7 @@ async fn a_target_behind_tls_is_called_if_it_is_trusted() {
         let transport = HttpTransport::new(&base, settings).expect("an address");
         transport.request("shop.echo", Headers::new(), "1".into()).await
     };
-    let lost = || Err(BusError::Unavailable { port: "shop".into() });
+    let lost = || Err(BusError::Unheard { port: "shop".into() });
     assert_eq!(ask("localhost", Some(&ca)).await, Ok("1".into()));
     assert_eq!(ask("127.0.0.1", Some(&ca)).await, lost(), "the certificate is for another name");
     assert_eq!(ask("localhost", None).await, lost(), "the web does not know it");

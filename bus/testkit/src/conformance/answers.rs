@@ -114,7 +114,7 @@ pub async fn every_error_is_the_same_value_as_in_the_handler(placement: &dyn Pla
     world.until_idle().await;
 }
 
-/// One of each [`BusError`].
+/// One of each [`BusError`] that a caller can hear. (`Unheard` is between a transport and what waits.)
 #[must_use]
 pub fn bus_errors() -> Vec<BusError> {
     let (name, port, incident) =

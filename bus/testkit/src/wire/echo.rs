@@ -94,7 +94,7 @@ impl World {
     /// Whether this is how a call to nobody ends.
     pub(super) fn is_lost(&self, answer: &Result<Bytes, BusError>) -> bool {
         match answer {
-            Err(BusError::Unavailable { port }) => port == MODULE,
+            Err(BusError::Unavailable { port } | BusError::Unheard { port }) => port == MODULE,
             Err(BusError::DeadlineExceeded { .. }) => !self.sees,
             _ => false,
         }
