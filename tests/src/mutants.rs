@@ -126,9 +126,9 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a-stale-update-is-let-through",
-        file: "bus/durable/src/later.rs",
-        original: "if self.must_match && done.rows_affected()",
-        fault: "if false && done.rows_affected()",
+        file: "bus/durable/src/batch.rs",
+        original: "Ok(!must_match || done.rows_affected()",
+        fault: "Ok(true || done.rows_affected()",
         suite: DURABLE,
     },
     Mutant {

@@ -4,7 +4,7 @@
 use crate::{
     Database, Lease, RetryPolicy, Subscribers,
     inbox::{Handled, Inbox, Pending},
-    relay::Relay,
+    relay::{BATCH, Relay},
 };
 use bus::{Bus, BusError, Receive, Subscription};
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
@@ -17,6 +17,10 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 /// How long an event waits for others that are about to be committed: they travel, and are marked, together.
 const LINGER: Duration = Duration::from_millis(25);
+
+/// How long it waits where so many came together the last time: what is done once for all of them costs the buyers less.
+const LINGER_UNDER_LOAD: Duration = Duration::from_millis(100);
+const LOAD: usize = 16;
 
 /// How messages are moved.
 #[derive(Debug, Clone)]
@@ -167,6 +171,7 @@ async fn deliver(relay: Relay, mut duty: Duty) {
     let mut published = relay.database.writer().published().listen();
     let mut failures = 0;
     let mut more = true;
+    let mut linger = LINGER;
     loop {
         let pause = match failures {
             0 if more => Duration::ZERO,
@@ -178,13 +183,16 @@ async fn deliver(relay: Relay, mut duty: Duty) {
                 std::future::pending().await
             }
             published.heard().await;
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(linger).await;
         };
         if !duty.wait(told, pause).await {
             return;
         }
         match relay.step().await {
-            Ok(left) => (failures, more) = (0, left),
+            Ok(sent) => {
+                (failures, more) = (0, sent == BATCH);
+                linger = if sent >= LOAD { LINGER_UNDER_LOAD } else { LINGER };
+            }
             Err(error) => {
                 failures += 1;
                 tracing::warn!(subscriber = relay.subscriber, %error, failures, "deliveries are sent again");

@@ -109,6 +109,5 @@ fn concerns_all(error: &DbErr) -> bool {
 
 /// Writes what waited for the end of the group; `false` where a row was not as its unit took it to be.
 async fn flush(later: Later, numbers: Numbers, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-    numbers.flush(transaction).await?;
-    later.flush(transaction).await
+    later.flush(numbers, transaction).await
 }

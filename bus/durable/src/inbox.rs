@@ -1,12 +1,7 @@
 //! The inbox: a received message is a row before it is acknowledged, handled once, in the order of its key.
 
 use crate::{
-    Database, Decision, RetryPolicy, Tx,
-    bell::Bell,
-    later::{Mark, chunks},
-    outbox::{binds, tuples},
-    query::{Row, statement},
-    relay::message,
+    Database, Decision, RetryPolicy, Tx, batch::Piece, bell::Bell, later::Mark, query::Row, relay::message,
     unit::panic_text,
 };
 use async_trait::async_trait;
@@ -15,7 +10,7 @@ use bus::{
     TraceContext,
 };
 use futures::{FutureExt, future::BoxFuture};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Value};
+use sea_orm::{DatabaseBackend, Value};
 use std::{any::Any, collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// Handles one event. [`Subscriber::prepare`] may ask other modules; [`Subscriber::apply`] writes the effect, in
@@ -112,8 +107,6 @@ pub(crate) struct Inbox {
     arrived: Arc<Bell>,
 }
 
-const COLUMNS: usize = 11;
-
 #[async_trait]
 impl Receive for Inbox {
     async fn receive(&self, deliveries: Vec<Delivery>) -> Result<Vec<Receipt>, BusError> {
@@ -124,7 +117,11 @@ impl Receive for Inbox {
             .collect();
         let stored: Vec<Delivery> = deliveries.into_iter().filter(known).collect();
         if !stored.is_empty() {
-            self.database.write(stored, |deliveries, tx| Box::pin(store(deliveries, tx))).await?;
+            let unit = self.database.write(stored, |deliveries, tx| {
+                store(deliveries, tx);
+                Box::pin(std::future::ready(Ok::<(), BusError>(())))
+            });
+            unit.await?;
             self.arrived.ring();
         }
         Ok(receipts)
@@ -132,57 +129,37 @@ impl Receive for Inbox {
 }
 
 /// Stores messages once per subscription, however often they come.
-async fn store(deliveries: &[Delivery], tx: &Tx<'_>) -> Result<(), BusError> {
+fn store(deliveries: &[Delivery], tx: &Tx<'_>) {
     let now = tx.now().micros();
-    let mut rest = deliveries;
-    for size in chunks(deliveries.len()) {
-        let (chunk, after) = rest.split_at(size);
-        rest = after;
-        let sql = format!(
-            "INSERT INTO inbox (message_id, subscription, name, source, key, sequence, at, trace, data, received_at, due_at) \
-             VALUES {} ON CONFLICT (message_id, subscription) DO NOTHING",
-            tuples(tx.backend(), size, COLUMNS)
-        );
-        let values = chunk.iter().flat_map(|Delivery { subscription, message }| {
-            [
-                Value::from(message.id),
-                subscription.as_str().into(),
-                message.name.as_str().into(),
-                message.source.as_str().into(),
-                message.key.as_str().into(),
-                message.sequence.into(),
-                message.at.micros().into(),
-                message.trace.as_deref().unwrap_or_default().into(),
-                message.data.as_str().into(),
-                now.into(),
-                // At once, whatever other processes' clocks say.
-                0_i64.into(),
-            ]
-        });
-        tx.execute(&sql, values.collect::<Vec<_>>()).await?;
-    }
-    Ok(())
+    let row = |Delivery { subscription, message }: &Delivery| {
+        vec![
+            Value::from(message.id),
+            subscription.as_str().into(),
+            message.name.as_str().into(),
+            message.source.as_str().into(),
+            message.key.as_str().into(),
+            message.sequence.into(),
+            message.at.micros().into(),
+            message.trace.as_deref().unwrap_or_default().into(),
+            message.data.as_str().into(),
+            now.into(),
+            // At once, whatever other processes' clocks say.
+            0_i64.into(),
+        ]
+    };
+    // SQLite needs the condition to tell the conflict's clause from a join's.
+    let sql = "INSERT INTO inbox (message_id, subscription, name, source, key, sequence, at, trace, data, received_at, due_at) \
+         SELECT * FROM {values} WHERE true ON CONFLICT (message_id, subscription) DO NOTHING";
+    let rows = deliveries.iter().map(row).collect();
+    tx.write_later(Piece { sql: sql.into(), rows, must_match: false });
 }
 
-/// Marks messages as handled; `false` where one of them was not pending any more.
-pub(crate) async fn flush_handled(marks: &[Mark], transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-    let (mut rest, backend) = (marks, transaction.get_database_backend());
-    let at = marks.iter().map(|mark| mark.at).max().unwrap_or(Timestamp::from_micros(0));
-    for size in chunks(marks.len()) {
-        let (chunk, after) = rest.split_at(size);
-        rest = after;
-        let sql = format!(
-            "UPDATE inbox SET state = 'done', done_at = $1 WHERE state = 'pending' AND position IN ({})",
-            binds(1, size)
-        );
-        let positions = chunk.iter().map(|mark| Value::from(mark.position));
-        let values = std::iter::once(at.micros().into()).chain(positions);
-        let done = transaction.execute_raw(statement(backend, &sql, values)).await?;
-        if done.rows_affected() != u64::try_from(size).unwrap_or(0) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Marks messages as handled; each must have been pending.
+pub(crate) fn handled(marks: &[Mark]) -> Piece {
+    let rows = marks.iter().map(|mark| vec![mark.position.into(), mark.at.micros().into()]).collect();
+    let sql = "UPDATE inbox SET state = 'done', done_at = v.column2 FROM {values} \
+               WHERE inbox.position = v.column1 AND inbox.state = 'pending'";
+    Piece { sql: sql.into(), rows, must_match: true }
 }
 
 /// A message that waits to be handled.

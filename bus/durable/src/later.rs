@@ -2,14 +2,16 @@
 //! numbers, events and marks.
 
 use crate::{
-    outbox::{self, OutboxRow, tuples},
-    query::statement,
+    batch::{self, Piece},
+    inbox,
+    outbox::{self, OutboxRow},
 };
-use async_trait::async_trait;
 use bus::Timestamp;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, Insert, QueryTrait, Value};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, DatabaseTransaction, DbErr, EntityName, EntityTrait, IdenStatic, Iterable,
+    Value,
+};
 use std::{
-    any::{Any, TypeId},
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
@@ -17,8 +19,8 @@ use std::{
 /// A conditional `UPDATE` of many rows at once, one row of values for each.
 #[derive(Debug)]
 pub struct Update {
-    /// `UPDATE t SET a = v.column2 FROM {values} WHERE t.id = v.column1 AND …`, where `{values}` becomes
-    /// `(VALUES ($1, $2), …) AS v`.
+    /// `UPDATE t SET a = v.column2 FROM {values} WHERE t.id = v.column1 AND …`, where `{values}` becomes a table `v` of the
+    /// rows. Each of them may change one row at most.
     pub sql: &'static str,
     /// Whether each row of values must change one row of the table. Where one does not, the group is undone and runs
     /// again, each unit by itself; the unit whose row it was then fails.
@@ -69,15 +71,17 @@ impl Numbers {
         taken.insert(counter, Taken { last, unwritten: 0 });
     }
 
-    pub(crate) async fn flush(self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        let backend = transaction.get_database_backend();
-        for (counter, taken) in self.0.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            if taken.unwritten > 0 {
-                let values = [taken.unwritten.into(), counter.name.into()];
-                transaction.execute_raw(statement(backend, &counter.sql(), values)).await?;
-            }
-        }
-        Ok(())
+    /// What is to be written of the numbers that were counted on.
+    fn pieces(self) -> impl Iterator<Item = Piece> {
+        let taken = self.0.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter();
+        taken.filter(|(_, taken)| taken.unwritten > 0).map(|(counter, taken)| {
+            let table = counter.table;
+            let sql = format!(
+                "UPDATE {table} SET value = {table}.value + v.column2 FROM {{values}} WHERE {table}.name = v.column1"
+            );
+            let row = vec![counter.name.into(), taken.unwritten.into()];
+            Piece { sql: sql.into(), rows: vec![row], must_match: true }
+        })
     }
 }
 
@@ -94,15 +98,32 @@ pub(crate) struct Later {
     pub(crate) outbox: Vec<OutboxRow>,
     pub(crate) handled: Vec<Mark>,
     /// In the order in which the tables were first written: a parent before its children.
-    inserts: Vec<(TypeId, Box<dyn Rows>)>,
+    inserts: Vec<Inserts>,
     updates: Vec<(&'static Update, Vec<Vec<Value>>)>,
     /// By key, so that every process touches the rows in one order.
     sums: Vec<(&'static Update, BTreeMap<String, Vec<i64>>)>,
+    /// What need not match and is no update.
+    pub(crate) others: Vec<Piece>,
+}
+
+/// New rows of one table, all with the same columns.
+struct Inserts {
+    table: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
 }
 
 impl Later {
-    pub(crate) fn insert<A: ActiveModelTrait + Send + Sync + 'static>(&mut self, row: A) {
-        self.append_rows(TypeId::of::<A>(), Box::new(vec![row]));
+    pub(crate) fn insert<A: ActiveModelTrait>(&mut self, mut row: A) {
+        let (mut columns, mut values) = (Vec::new(), Vec::new());
+        for column in <A::Entity as EntityTrait>::Column::iter() {
+            if let ActiveValue::Set(value) | ActiveValue::Unchanged(value) = row.take(column) {
+                columns.push(column.as_str());
+                values.push(value);
+            }
+        }
+        let table = A::Entity::default().table_name();
+        self.append_inserts(Inserts { table, columns, rows: vec![values] });
     }
 
     pub(crate) fn update(&mut self, update: &'static Update, rows: Vec<Vec<Value>>) {
@@ -129,8 +150,9 @@ impl Later {
     pub(crate) fn append(&mut self, other: Self) {
         self.outbox.extend(other.outbox);
         self.handled.extend(other.handled);
-        for (table, rows) in other.inserts {
-            self.append_rows(table, rows);
+        self.others.extend(other.others);
+        for inserts in other.inserts {
+            self.append_inserts(inserts);
         }
         for (update, rows) in other.updates {
             self.update(update, rows);
@@ -142,85 +164,48 @@ impl Later {
         }
     }
 
-    fn append_rows(&mut self, table: TypeId, rows: Box<dyn Rows>) {
-        match self.inserts.iter_mut().find(|(own, _)| *own == table) {
-            Some((_, own)) => own.append(rows),
-            None => self.inserts.push((table, rows)),
+    fn append_inserts(&mut self, other: Inserts) {
+        let own =
+            self.inserts.iter_mut().find(|own| own.table == other.table && own.columns == other.columns);
+        match own {
+            Some(own) => own.rows.extend(other.rows),
+            None => self.inserts.push(other),
         }
     }
 
     /// Writes all of it; `false` where a row was not as its unit took it to be.
-    pub(crate) async fn flush(mut self, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-        for (_, rows) in std::mem::take(&mut self.inserts) {
-            rows.flush(transaction).await?;
-        }
-        for (update, rows) in std::mem::take(&mut self.updates) {
-            if !update.carry_out(rows, transaction).await? {
-                return Ok(false);
-            }
-        }
-        for (update, sums) in std::mem::take(&mut self.sums) {
+    pub(crate) async fn flush(
+        self,
+        numbers: Numbers,
+        transaction: &DatabaseTransaction,
+    ) -> Result<bool, DbErr> {
+        let mut pieces: Vec<Piece> = numbers.pieces().collect();
+        pieces.extend(self.inserts.into_iter().map(Inserts::piece));
+        pieces.extend(self.updates.into_iter().map(|(update, rows)| update.piece(rows)));
+        pieces.extend(self.sums.into_iter().map(|(update, sums)| {
             let row = |(key, amounts): (String, Vec<i64>)| {
                 std::iter::once(Value::from(key)).chain(amounts.into_iter().map(Value::from)).collect()
             };
-            if !update.carry_out(sums.into_iter().map(row).collect(), transaction).await? {
-                return Ok(false);
-            }
-        }
-        outbox::flush(std::mem::take(&mut self.outbox), transaction).await?;
-        crate::inbox::flush_handled(&self.handled, transaction).await
+            update.piece(sums.into_iter().map(row).collect())
+        }));
+        pieces.extend(outbox::pieces(&self.outbox));
+        pieces.push(inbox::handled(&self.handled));
+        pieces.extend(self.others);
+        batch::write(pieces, transaction).await
+    }
+}
+
+impl Inserts {
+    fn piece(self) -> Piece {
+        let columns: Vec<String> = self.columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let sql = format!("INSERT INTO {} ({}) SELECT * FROM {{values}}", self.table, columns.join(", "));
+        Piece { sql: sql.into(), rows: self.rows, must_match: true }
     }
 }
 
 impl Update {
-    /// Changes the rows, few statements for many; `false` where one that must match did not.
-    async fn carry_out(
-        &self,
-        rows: Vec<Vec<Value>>,
-        transaction: &DatabaseTransaction,
-    ) -> Result<bool, DbErr> {
-        let (columns, backend) = (rows.first().map_or(0, Vec::len), transaction.get_database_backend());
-        let mut rest = rows.into_iter();
-        for size in chunks(rest.len()) {
-            let sql =
-                self.sql.replace("{values}", &format!("(VALUES {}) AS v", tuples(backend, size, columns)));
-            let values = rest.by_ref().take(size).flatten();
-            let done = transaction.execute_raw(statement(backend, &sql, values)).await?;
-            if self.must_match && done.rows_affected() != u64::try_from(size).unwrap_or(0) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Rows of one table.
-#[async_trait]
-trait Rows: Send + Sync {
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
-    fn append(&mut self, other: Box<dyn Rows>);
-    async fn flush(self: Box<Self>, transaction: &DatabaseTransaction) -> Result<(), DbErr>;
-}
-
-#[async_trait]
-impl<A: ActiveModelTrait + Send + Sync + 'static> Rows for Vec<A> {
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-
-    fn append(&mut self, other: Box<dyn Rows>) {
-        if let Ok(mut other) = other.into_any().downcast::<Self>() {
-            self.extend(other.drain(..));
-        }
-    }
-
-    async fn flush(mut self: Box<Self>, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        let backend = transaction.get_database_backend();
-        for size in chunks(self.len()) {
-            let insert = Insert::many(self.drain(..size).collect::<Vec<_>>());
-            transaction.execute_raw(insert.build(backend)).await?;
-        }
-        Ok(())
+    fn piece(&self, rows: Vec<Vec<Value>>) -> Piece {
+        Piece { sql: self.sql.into(), rows, must_match: self.must_match }
     }
 }
 

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod admin;
+mod batch;
 mod batched;
 mod bell;
 mod dispatch;

@@ -285,7 +285,10 @@ async fn open_sqlite(
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(512)
-        .pragma("wal_autocheckpoint", "1000")
+        // The larger of SQLite's usual size: pages that many commits write are copied once.
+        .pragma("wal_autocheckpoint", "4000")
+        // What a statement keeps aside in order to undo itself, and an update's rows: files that are deleted at once.
+        .pragma("temp_store", "MEMORY")
         .pragma("journal_size_limit", "67108864");
     if settings.url.contains(":memory:") || settings.url.contains("mode=memory") {
         return Err(OpenError::Unsafe {
@@ -302,7 +305,8 @@ async fn open_sqlite(
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options.clone())
+        // Kibibytes: the ends of all tables and indexes, which every group writes.
+        .connect_with(options.clone().pragma("cache_size", "-8192"))
         .await
         .map_err(failed)?;
     let read = SqlitePoolOptions::new()
@@ -360,7 +364,9 @@ async fn open_postgres(
             .acquire_timeout(Duration::from_secs(5))
             .test_before_acquire(false)
     };
-    let write = pool(1).connect_with(options.clone()).await.map_err(connection_error)?;
+    // What is written is found by its key, whatever the values: planned once, not at every group.
+    let writing = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
+    let write = pool(1).connect_with(writing).await.map_err(connection_error)?;
     let read =
         pool(settings.readers).connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
     Ok((

@@ -1,8 +1,8 @@
 //! The outbox: an event is a row of the transaction that caused it, with a delivery row per subscription.
 
-use crate::{later::chunks, query::statement};
+use crate::batch::Piece;
 use bus::{BusError, Context, Event, Sources, Subscription, Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Value};
+use sea_orm::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -123,80 +123,53 @@ pub(crate) fn row<E: Event>(
     Ok((row, Published { id, subscriptions: subscriptions.len() }))
 }
 
-const EVENT_COLUMNS: usize = 8;
-const DELIVERY_COLUMNS: usize = 6;
-
-/// Writes what a group published: its events, then their deliveries.
-pub(crate) async fn flush(rows: Vec<OutboxRow>, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let mut deliveries: Vec<[Value; DELIVERY_COLUMNS]> = Vec::new();
-    let mut rest = rows.as_slice();
-    for size in chunks(rows.len()) {
-        let (chunk, after) = rest.split_at(size);
-        rest = after;
-        let sql = format!(
-            "INSERT INTO outbox (id, name, source, key, sequence, at, trace, data) VALUES {} RETURNING position, id",
-            tuples(backend, size, EVENT_COLUMNS)
-        );
-        let values = chunk.iter().flat_map(|row| {
-            [
-                Value::from(row.id),
-                row.name.into(),
-                row.source.into(),
-                row.key.as_str().into(),
-                row.sequence.into(),
+/// What a group published: its events, then their deliveries, which have their places.
+pub(crate) fn pieces(rows: &[OutboxRow]) -> [Piece; 2] {
+    let mut deliveries = Vec::new();
+    for row in rows {
+        let delivery = |subscription: &'static str, module: &'static str, state: &'static str| {
+            vec![
+                row.id.into(),
+                subscription.into(),
+                module.into(),
+                state.into(),
                 row.at.micros().into(),
-                row.trace.as_str().into(),
-                row.data.as_str().into(),
+                row.key.as_str().into(),
             ]
-        });
-        // RETURNING promises no order: match by id.
-        let mut positions = BTreeMap::new();
-        for returned in transaction.query_all_raw(statement(backend, &sql, values)).await? {
-            positions.insert(returned.try_get::<Uuid>("", "id")?, returned.try_get::<i64>("", "position")?);
+        };
+        if row.subscriptions.is_empty() {
+            tracing::warn!(event = row.name, "nobody subscribes to this event: parked");
+            metrics::counter!("outbox_unsubscribed_total", "event" => row.name).increment(1);
+            deliveries.push(delivery(NOBODY, NOBODY, "parked"));
         }
-        for row in chunk {
-            let position = positions.get(&row.id).copied();
-            let position = position.ok_or_else(|| DbErr::RecordNotInserted)?;
-            let delivery = |subscription: &'static str, module: &'static str, state: &'static str| {
-                [
-                    position.into(),
-                    subscription.into(),
-                    module.into(),
-                    state.into(),
-                    row.at.micros().into(),
-                    row.key.as_str().into(),
-                ]
-            };
-            if row.subscriptions.is_empty() {
-                tracing::warn!(event = row.name, "nobody subscribes to this event: parked");
-                metrics::counter!("outbox_unsubscribed_total", "event" => row.name).increment(1);
-                deliveries.push(delivery(NOBODY, NOBODY, "parked"));
-            }
-            deliveries.extend(row.subscriptions.iter().map(|s| delivery(s.id, s.module, "pending")));
-        }
+        deliveries.extend(row.subscriptions.iter().map(|s| delivery(s.id, s.module, "pending")));
     }
-    let mut deliveries = deliveries.into_iter();
-    for size in chunks(deliveries.len()) {
-        let sql = format!(
-            "INSERT INTO outbox_delivery (position, subscription, module, state, at, key) VALUES {}",
-            tuples(backend, size, DELIVERY_COLUMNS)
-        );
-        let values = deliveries.by_ref().take(size).flatten();
-        transaction.execute_raw(statement(backend, &sql, values)).await?;
-    }
-    Ok(())
+    let events = rows.iter().map(|row| {
+        vec![
+            Value::from(row.id),
+            row.name.into(),
+            row.source.into(),
+            row.key.as_str().into(),
+            row.sequence.into(),
+            row.at.micros().into(),
+            row.trace.as_str().into(),
+            row.data.as_str().into(),
+        ]
+    });
+    [(EVENTS, events.collect()), (DELIVERIES, deliveries)].map(|(sql, rows)| Piece {
+        sql: sql.into(),
+        rows,
+        must_match: true,
+    })
 }
 
-/// `($1, $2), ($3, $4)` for two rows of two columns, as a statement's only binds; with plain `?` on SQLite, which
-/// looks up named ones one by one.
-pub(crate) fn tuples(backend: DatabaseBackend, rows: usize, columns: usize) -> String {
-    let row = |r: usize| match backend {
-        DatabaseBackend::Sqlite => format!("({})", vec!["?"; columns].join(", ")),
-        _ => format!("({})", binds(r * columns, columns)),
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
+const EVENTS: &str =
+    "INSERT INTO outbox (id, name, source, key, sequence, at, trace, data) SELECT * FROM {values}";
+
+const DELIVERIES: &str = "\
+    INSERT INTO outbox_delivery (position, subscription, module, state, at, key) \
+    SELECT o.position, v.column2, v.column3, v.column4, v.column5, v.column6 \
+    FROM {values} JOIN {published} AS o ON o.id = v.column1";
 
 /// `$3, $4, $5` for three binds after two others.
 pub(crate) fn binds(after: usize, count: usize) -> String {

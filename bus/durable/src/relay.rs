@@ -1,12 +1,12 @@
 //! The relay: carries deliveries from the outbox to the subscribers' inboxes, one subscriber's trouble apart
 //! from another's.
 
-use crate::{Database, later::chunks, outbox::binds, query::Row, retry::RetryPolicy};
+use crate::{Database, Tx, Update, query::Row, retry::RetryPolicy};
 use bus::{Bus, BusError, Delivery, Message, Receipt, Timestamp};
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 /// How many deliveries are sent at once.
-const BATCH: i64 = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// A module's deliveries by their state and their place. Never by "after the last seen": a row with an earlier
 /// place may be committed later.
@@ -24,16 +24,16 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Sends what is pending; whether there may be more.
+    /// Sends what is pending; how many, which is [`BATCH`] where there may be more.
     ///
     /// # Errors
     /// [`BusError`] where the inbox did not answer: nothing is lost, all of it is sent again.
-    pub(crate) async fn step(&self) -> Result<bool, BusError> {
-        let rows = self.database.reader().rows(PENDING, [self.subscriber.into(), BATCH.into()]).await?;
+    pub(crate) async fn step(&self) -> Result<usize, BusError> {
+        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let rows = self.database.reader().rows(PENDING, [self.subscriber.into(), limit.into()]).await?;
         if rows.is_empty() {
-            return Ok(false);
+            return Ok(0);
         }
-        let more = i64::try_from(rows.len()).is_ok_and(|count| count == BATCH);
         let deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
         let receipts = self.bus.deliver(self.subscriber, deliveries.clone(), self.patience).await?;
         if receipts.len() != deliveries.len() {
@@ -60,13 +60,12 @@ impl Relay {
         let settled = (stored, parked);
         self.database
             .write(settled, |(stored, parked), tx| {
-                Box::pin(async move {
-                    mark(tx, "done", stored).await?;
-                    mark(tx, "parked", parked).await
-                })
+                mark(tx, "done", stored);
+                mark(tx, "parked", parked);
+                Box::pin(std::future::ready(Ok::<(), BusError>(())))
             })
             .await?;
-        Ok(more)
+        Ok(rows.len())
     }
 
     /// How long to wait after the `failures`-th failure in a row.
@@ -76,25 +75,22 @@ impl Relay {
     }
 }
 
-/// Marks deliveries, few statements for many rows of one subscription.
-async fn mark(tx: &crate::Tx<'_>, state: &str, rows: &[(i64, String)]) -> Result<(), BusError> {
-    let mut by_subscription: std::collections::BTreeMap<&str, VecDeque<i64>> = Default::default();
+/// Marks deliveries that nobody has marked before.
+pub(crate) static MARK: Update = Update {
+    sql: "UPDATE outbox_delivery SET state = v.column3, done_at = v.column4 FROM {values} \
+          WHERE outbox_delivery.position = v.column1 AND outbox_delivery.subscription = v.column2 \
+          AND outbox_delivery.state = 'pending'",
+    must_match: false,
+};
+
+fn mark(tx: &Tx<'_>, state: &str, rows: &[(i64, String)]) {
     for (position, subscription) in rows {
-        by_subscription.entry(subscription).or_default().push_back(*position);
+        let at = tx.now().micros();
+        tx.update_later(
+            &MARK,
+            vec![(*position).into(), subscription.as_str().into(), state.into(), at.into()],
+        );
     }
-    for (subscription, mut positions) in by_subscription {
-        for size in chunks(positions.len()) {
-            let sql = format!(
-                "UPDATE outbox_delivery SET state = $1, done_at = $2 \
-                 WHERE subscription = $3 AND state = 'pending' AND position IN ({})",
-                binds(3, size)
-            );
-            let mut values = vec![state.into(), tx.now().micros().into(), subscription.into()];
-            values.extend(positions.drain(..size).map(sea_orm::Value::from));
-            tx.execute(&sql, values).await?;
-        }
-    }
-    Ok(())
 }
 
 fn delivery(row: &Row) -> Result<Delivery, BusError> {

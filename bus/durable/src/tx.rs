@@ -2,6 +2,7 @@
 
 use crate::{
     Catalogue, Published,
+    batch::Piece,
     later::{Counter, Later, Mark, Numbers, Update},
     outbox,
     query::{Row, statement},
@@ -126,7 +127,7 @@ impl<'t> Tx<'t> {
     /// unless it [is optimistic](Tx::is_optimistic). Every row of a table must set the same columns.
     pub fn insert_later<A>(&self, row: A)
     where
-        A: ActiveModelTrait + Send + Sync + 'static,
+        A: ActiveModelTrait,
     {
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.lock_later().insert(row);
@@ -234,6 +235,12 @@ impl<'t> Tx<'t> {
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.lock_later().outbox.push(row);
         Ok(published)
+    }
+
+    /// Writes something of many rows at the end of the group.
+    pub(crate) fn write_later(&self, piece: Piece) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.lock_later().others.push(piece);
     }
 
     /// Marks a received message as handled, in this transaction.

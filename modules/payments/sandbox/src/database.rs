@@ -54,11 +54,17 @@ async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbEr
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
                 .statement_cache_capacity(500)
+                .pragma("temp_store", "MEMORY")
+                .pragma("wal_autocheckpoint", "4000")
         })
         .map_sqlx_postgres_opts(|postgres| {
             // A plan that is made while a table is small, and kept, must not read all of it when it is large.
-            let postgres =
-                postgres.statement_cache_capacity(500).options([("enable_seqscan", "off"), ("jit", "off")]);
+            let postgres = postgres.statement_cache_capacity(500).options([
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
+                // All is found by its key: planned once.
+                ("plan_cache_mode", "force_generic_plan"),
+            ]);
             // On the loopback interface TLS protects nothing, and delays long statements: sqlx leaves Nagle's
             // algorithm on.
             let here = matches!(postgres.get_host(), "localhost" | "127.0.0.1" | "::1");

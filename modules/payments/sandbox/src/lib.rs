@@ -4,6 +4,7 @@
 //! independent witness of fault tests: its ledger says what really was done, whatever the caller heard.
 #![warn(missing_docs)]
 
+mod batch;
 mod books;
 mod charge;
 mod database;

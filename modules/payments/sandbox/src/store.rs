@@ -3,18 +3,17 @@
 //! Lists come in few sizes, so that the prepared statements repeat.
 
 use crate::{
+    batch::{self, Rows},
     books::{Books, Changes},
     delivery::Receipt,
     entities::{charges, operations, webhooks},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PrimaryKeyTrait,
-    QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict},
+    ActiveEnum, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Value,
+    sea_query::{Expr, LockBehavior, LockType},
 };
 use uuid::Uuid;
-
-const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]
@@ -40,28 +39,75 @@ pub(crate) async fn load(tx: &DatabaseTransaction, keys: Vec<&str>, ids: Vec<Uui
     Ok(Books::new(charges, operations))
 }
 
+/// A new charge is inserted; a known one is changed, if it still is as it was when the decision was made.
+const CHARGES: &str = "\
+    INSERT INTO charges (id, version, idempotency_key, reference, token, currency, status, requested, authorized, \
+    captured, refunded, refund_failures, created_at) SELECT * FROM {rows} WHERE true \
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, \
+    authorized = excluded.authorized, captured = excluded.captured, refunded = excluded.refunded, \
+    refund_failures = excluded.refund_failures WHERE charges.version = excluded.version - 1";
+const OPERATIONS: &str = "\
+    INSERT INTO operations (key, charge, fingerprint, outcome, code) SELECT * FROM {rows} WHERE true \
+    ON CONFLICT (key) DO NOTHING";
+const TRANSACTIONS: &str = "\
+    INSERT INTO transactions (reference, at, id, charge, kind, status, code, amount, currency, idempotency_key) \
+    SELECT * FROM {rows}";
+const WEBHOOKS: &str = "INSERT INTO webhooks (id, body, due_at, attempts) SELECT * FROM {rows}";
+
 pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(), WriteError> {
-    // A new charge is inserted; a known one is changed, if it still is as it was when the decision was made.
-    let over_the_version_decided_on = OnConflict::column(charges::Column::Id)
-        .update_columns([
-            charges::Column::Version,
-            charges::Column::Status,
-            charges::Column::Authorized,
-            charges::Column::Captured,
-            charges::Column::Refunded,
-            charges::Column::RefundFailures,
-        ])
-        .action_and_where(
-            Expr::col((charges::Entity, charges::Column::Version)).eq(Expr::col((
-                "excluded",
-                charges::Column::Version,
-            ))
-            .sub(1)),
-        )
-        .to_owned();
-    insert(tx, changes.charges, Some(over_the_version_decided_on)).await?;
-    let unless_used = OnConflict::column(operations::Column::Key).do_nothing().to_owned();
-    insert(tx, changes.operations, Some(unless_used)).await?;
+    let charges = changes.charges.into_iter().map(|row| {
+        vec![
+            Value::from(row.id),
+            row.version.into(),
+            row.idempotency_key.into(),
+            row.reference.into(),
+            row.token.into(),
+            row.currency.into(),
+            row.status.to_value().into(),
+            row.requested.into(),
+            row.authorized.into(),
+            row.captured.into(),
+            row.refunded.into(),
+            row.refund_failures.into(),
+            row.created_at.into(),
+        ]
+    });
+    let operations = changes.operations.into_iter().map(|row| {
+        vec![
+            Value::from(row.key),
+            row.charge.into(),
+            row.fingerprint.into(),
+            row.outcome.to_value().into(),
+            row.code.into(),
+        ]
+    });
+    let transactions = changes.transactions.into_iter().map(|row| {
+        vec![
+            Value::from(row.reference),
+            row.at.into(),
+            row.id.into(),
+            row.charge.into(),
+            row.kind.to_value().into(),
+            row.status.to_value().into(),
+            row.code.into(),
+            row.amount.into(),
+            row.currency.into(),
+            row.idempotency_key.into(),
+        ]
+    });
+    let webhooks = changes
+        .webhooks
+        .into_iter()
+        .map(|row| vec![Value::from(row.id), row.body.into(), row.due_at.into(), row.attempts.into()]);
+    let all = vec![
+        Rows { sql: CHARGES, rows: charges.collect() },
+        Rows { sql: OPERATIONS, rows: operations.collect() },
+        Rows { sql: TRANSACTIONS, rows: transactions.collect() },
+        Rows { sql: WEBHOOKS, rows: webhooks.collect() },
+    ];
+    if !batch::write(all, tx).await? {
+        return Err(WriteError::Outrun);
+    }
     for (key, outcome, code) in changes.settled {
         operations::Entity::update_many()
             .col_expr(operations::Column::Outcome, Expr::value(outcome))
@@ -70,8 +116,7 @@ pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(
             .exec(tx)
             .await?;
     }
-    insert(tx, changes.transactions, None).await?;
-    insert(tx, changes.webhooks, None).await
+    Ok(())
 }
 
 /// Takes the webhooks that are due, so that nobody else sends them before `lease_until`. Oldest first.
@@ -115,32 +160,6 @@ pub(crate) async fn settle(tx: &DatabaseTransaction, receipts: &[Receipt]) -> Re
             .filter(webhooks::Column::Id.eq(receipt.id))
             .exec(tx)
             .await?;
-    }
-    Ok(())
-}
-
-async fn insert<M, A>(
-    tx: &DatabaseTransaction,
-    rows: Vec<M>,
-    on_conflict: Option<OnConflict>,
-) -> Result<(), WriteError>
-where
-    M: IntoActiveModel<A> + Send,
-    A: ActiveModelTrait + Send + Sync,
-    <<A::Entity as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType: Send,
-{
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let left = rows.len();
-        let size = SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
-        let portion = rows.by_ref().take(size).map(IntoActiveModel::into_active_model);
-        let mut statement = A::Entity::insert_many(portion);
-        if let Some(on_conflict) = &on_conflict {
-            statement = statement.on_conflict(on_conflict.clone());
-        }
-        if statement.exec_without_returning(tx).await? != size as u64 {
-            return Err(WriteError::Outrun);
-        }
     }
     Ok(())
 }
