@@ -126,7 +126,7 @@ fn check(settings: &Settings, record: &Record) -> Result<Vec<&'static Module>, S
     let begins_at = |name: &str| match record.of(name) {
         Some(Moved::Here) => At::Local,
         // How it is reached is in the record.
-        Some(Moved::There { .. } | Moved::Leaving { .. }) => At::Http,
+        Some(Moved::There { .. } | Moved::Leaving { .. } | Moved::Returning { .. }) => At::Http,
         Some(Moved::GivenBack | Moved::Arriving) => match running::at(settings, name) {
             At::Local => At::Standby,
             elsewhere => elsewhere,

@@ -76,6 +76,9 @@ fn no_place(error: NoPlace) -> Problem {
 fn problem(error: ProcessError) -> Problem {
     match error {
         ProcessError::Refused(why) => Problem::new(StatusCode::CONFLICT, "placement_refused").detail(why),
-        ProcessError::Unavailable(error) => error.into(),
+        ProcessError::Unavailable(error) => {
+            let why = format!("the other side does not answer: {error}");
+            Problem::new(StatusCode::CONFLICT, "placement_refused").detail(why)
+        }
     }
 }

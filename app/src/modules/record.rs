@@ -25,6 +25,11 @@ pub(crate) enum Moved {
         /// When the other side would no longer take it up.
         until: Timestamp,
     },
+    /// It is on its way back from there, which may have given it back or not: whoever starts has to ask.
+    Returning {
+        /// Where from.
+        from: Target,
+    },
     /// Its files are on their way here, and nobody is to work with them yet.
     Arriving,
     /// It is there.

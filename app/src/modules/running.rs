@@ -168,11 +168,14 @@ impl Modules {
         let opened = self.wire.open_process(self.bus()).await;
         opened.map_err(|error| StartError::Wire(format!("this process cannot be reached: {error}")))?;
         for module in COMPILED_IN {
-            if let Some(Moved::Leaving { to, until }) = self.record.of(module.name) {
-                let modules = Arc::clone(self);
-                bus::spawn(async move { modules.find_out(module, to, until).await });
+            if let Some(Moved::There { .. } | Moved::Leaving { .. } | Moved::Returning { .. }) =
+                self.record.of(module.name)
+            {
+                let passed = self.wire.pass_on(module).await;
+                passed.map_err(|error| StartError::module(module.name, &error))?;
             }
         }
+        self.carry_on();
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Moving modules between processes at run time: what is asked of the other side, this side's own part, the files.
 
+mod interrupted;
 mod moves;
+mod other;
 mod port;
 mod serving;
 mod stores;

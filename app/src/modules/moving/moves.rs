@@ -5,15 +5,13 @@
 //! has one process: it is closed here before it is opened there, and calls wait for that long.
 
 use super::{
-    port::{
-        Accept, Data, Describe, Description, GetPiece, GiveBack, PIECE, Parcel, ProcessError, ProcessPort,
-        PutPiece, StoreKind, TakeUp,
-    },
-    serving::{blocking, busy, files, speaks},
+    other::Other,
+    port::{Accept, Data, GetPiece, GiveBack, PIECE, Parcel, ProcessError, ProcessPort, PutPiece, TakeUp},
+    serving::{blocking, busy, files},
     stores,
 };
 use crate::modules::{Module, Modules, Moved, compiled_in, target::Target};
-use bus::{Bus, BusError, Held, Timestamp};
+use bus::{BusError, Held, Timestamp};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -104,42 +102,6 @@ impl Modules {
         }
     }
 
-    /// Asks where a module is whose move was interrupted, until somebody says so.
-    pub(crate) async fn find_out(self: Arc<Self>, module: &'static Module, to: Target, until: Timestamp) {
-        // From then on a request to take it up that is still on its way is refused there.
-        let certain = until.after(self.stage.settings.wire.clock_tolerance.0);
-        loop {
-            match self.other(module, &to).await {
-                Ok(there) if there.description.serves => {
-                    let noted = self.record.note(module.name, Some(Moved::There { to: to.clone() }));
-                    tracing::info!(module = module.name, %to, ?noted, "an interrupted move had been carried out");
-                    return;
-                }
-                Ok(_) if self.sources().now() <= certain => {
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Ok(_) => {
-                    let _one = self.moving.lock().await;
-                    if !matches!(self.record.of(module.name), Some(Moved::Leaving { .. })) {
-                        return;
-                    }
-                    let back = files(&self, module)
-                        .and_then(|files| files.iter().try_for_each(|(_, path)| stores::back(path)));
-                    let resumed = match back {
-                        Ok(()) => self.resume(module, self.hold(module)).await,
-                        Err(error) => Err(error),
-                    };
-                    tracing::info!(module = module.name, %to, ?resumed, "an interrupted move was taken back");
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(module = module.name, %to, %error, "nobody says what came of an interrupted move");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            }
-        }
-    }
-
     async fn send_away(
         self: &Arc<Self>,
         module: &'static Module,
@@ -149,8 +111,7 @@ impl Modules {
         there.check(self, module)?;
         let way = self.wire.way(module.name, to).map_err(|error| ProcessError::refused(&error))?;
         let connect = || self.connect(module.name, &way);
-        let note =
-            |moved| self.record.note(module.name, Some(moved)).map_err(|error| ProcessError::refused(&error));
+        let note = |moved| self.note(module, moved);
         if there.both_may_serve {
             if !there.description.serves {
                 there.process.take_up(self.take_up_of(module)).await?;
@@ -249,15 +210,12 @@ impl Modules {
         let from: Target =
             self.wire.place(module.name).and_then(|place| place.parse().ok()).ok_or_else(nowhere)?;
         let there = self.other(module, &from).await?;
-        let files_are_fetched = !there.both_may_serve && !there.is_same_data();
         if there.both_may_serve {
             if !there.is_same_data() {
                 return Err(there.other_data());
             }
             let held = self.hold(module);
-            self.take_up(module).await.map_err(|error| ProcessError::refused(&error))?;
-            held.into_iter().for_each(|held| drop(held.settle()));
-            self.note_here(module)?;
+            self.resume(module, held).await?;
             // It has nothing more to do, whether it says so or not.
             let given = there
                 .process
@@ -265,24 +223,61 @@ impl Modules {
                 .await;
             return given.map(|_| Duration::ZERO);
         }
-        let held = self.drained(module).await?;
-        let began = Instant::now();
-        if there.description.serves {
-            let parcels =
-                there.process.give_back(GiveBack { module: module.name.into(), files_are_fetched }).await?;
-            let fetched = if files_are_fetched { self.fetch(module, &there, parcels).await } else { Ok(()) };
-            if let Err(why) = fetched {
-                there.process.take_up(self.take_up_of(module)).await?;
-                return Err(why);
+        if !there.description.serves && matches!(self.record.of(module.name), Some(Moved::Leaving { .. })) {
+            return Err(ProcessError::Refused(format!(
+                "it is not certain yet that {} has not arrived at {from}; then it goes on here by itself",
+                module.name
+            )));
+        }
+        match self.take_home(module, &there, &from).await {
+            Ok(held) => Ok(held),
+            Err(Handover::Failed(why)) => {
+                self.note(module, Moved::There { to: from })?;
+                Err(why)
             }
-        } else {
-            // It never took it up: what was put aside for it is still the module's data.
-            for (_, path) in files(self, module)? {
-                stores::back(&path)?;
+            Err(Handover::InDoubt(why)) => {
+                let modules = Arc::clone(self);
+                bus::spawn(async move { modules.come_back(module).await });
+                Err(ProcessError::Refused(format!(
+                    "{from} does not say whether it has given {} back ({why}). As soon as it does, it goes on there or \
+                     here.",
+                    module.name
+                )))
             }
         }
-        self.resume(module, held).await?;
+    }
+
+    /// Takes a module back whose data has one process at a time: the other side closes it, then it is opened here.
+    pub(super) async fn take_home(
+        &self,
+        module: &'static Module,
+        there: &Other,
+        from: &Target,
+    ) -> Result<Duration, Handover> {
+        let held = self.drained(module).await?;
+        let began = Instant::now();
+        // What was put aside here when it left is out of date from now on.
+        self.note(module, Moved::Returning { from: from.clone() })?;
+        let files_are_fetched = !there.is_same_data();
+        let give_back = GiveBack { module: module.name.into(), files_are_fetched };
+        let parcels = match there.process.give_back(give_back).await {
+            Ok(parcels) => parcels,
+            Err(why) => return Err(self.still_there(module, from, why).await),
+        };
+        if files_are_fetched && let Err(why) = self.fetch(module, there, parcels).await {
+            drop(there.process.take_up(self.take_up_of(module)).await);
+            return Err(self.still_there(module, from, why).await);
+        }
+        self.resume(module, held).await.map_err(Handover::InDoubt)?;
         Ok(began.elapsed())
+    }
+
+    /// Why a module was not taken home, and whether it is served there all the same.
+    async fn still_there(&self, module: &'static Module, from: &Target, why: ProcessError) -> Handover {
+        match self.other(module, from).await {
+            Ok(there) if there.description.serves => Handover::Failed(why),
+            _ => Handover::InDoubt(why),
+        }
     }
 
     /// Takes the files that the other side has put aside.
@@ -310,9 +305,8 @@ impl Modules {
     }
 
     /// Starts a module here, whose calls are held back, and lets them in.
-    async fn resume(&self, module: &'static Module, held: Vec<Held>) -> Result<(), ProcessError> {
-        self.take_up(module).await.map_err(|error| ProcessError::refused(&error))?;
-        self.note_here(module)?;
+    pub(super) async fn resume(&self, module: &'static Module, held: Vec<Held>) -> Result<(), ProcessError> {
+        self.begin(module, self.here(module)).await?;
         held.into_iter().for_each(|held| drop(held.settle()));
         Ok(())
     }
@@ -321,14 +315,18 @@ impl Modules {
         TakeUp { module: module.name.into(), until: self.sources().now().after(HANDING_OVER) }
     }
 
-    fn note_here(&self, module: &'static Module) -> Result<(), ProcessError> {
+    /// What the record says of a module that is here: nothing where the settings say so.
+    fn here(&self, module: &'static Module) -> Option<Moved> {
         let is_default =
             super::super::running::at(&self.stage.settings, module.name) == crate::settings::At::Local;
-        let moved = (!is_default).then_some(Moved::Here);
-        self.record.note(module.name, moved).map_err(|error| ProcessError::refused(&error))
+        (!is_default).then_some(Moved::Here)
     }
 
-    fn hold(&self, module: &'static Module) -> Vec<Held> {
+    pub(super) fn note(&self, module: &'static Module, moved: Moved) -> Result<(), ProcessError> {
+        self.record.note(module.name, Some(moved)).map_err(|error| ProcessError::refused(&error))
+    }
+
+    pub(super) fn hold(&self, module: &'static Module) -> Vec<Held> {
         module.ports().map(|port| self.bus().hold_module(port)).collect()
     }
 
@@ -346,38 +344,10 @@ impl Modules {
         }
         Ok(held)
     }
-
-    /// The other process, and what it says of itself.
-    async fn other(&self, module: &'static Module, at: &Target) -> Result<Other, ProcessError> {
-        let refused = |error: &dyn std::fmt::Display| ProcessError::refused(error);
-        let database = self.database(module.name);
-        let stores = stores::stores(&self.stage.settings, module.name).map_err(|error| refused(&error))?;
-        let both_may_serve = stores.iter().all(|store| matches!(store.kind, StoreKind::Postgres { .. }));
-        let mark = match (&database, both_may_serve) {
-            (Some(database), true) => Some(database.leave_mark().await?),
-            (None, true) => {
-                let database = self.stage.open(module.name).await.map_err(|error| refused(&error))?;
-                let mark = database.leave_mark().await;
-                database.close().await;
-                Some(mark?)
-            }
-            (_, false) => None,
-        };
-        let process = self.wire.process(at, None).map_err(|error| refused(&error))?;
-        let description = process.describe(Describe { module: module.name.into(), mark, stores }).await?;
-        if description.process == self.wire.name() {
-            return Err(ProcessError::Refused(format!(
-                "{at} is this process, or one of the same wire.name: give each its own"
-            )));
-        }
-        // From here on nobody else can be meant.
-        let process = self.wire.process(at, Some(&description.process)).map_err(|error| refused(&error))?;
-        Ok(Other { process, description, both_may_serve })
-    }
 }
 
-/// Why the other side does not serve.
-enum Handover {
+/// Why a module was not handed over.
+pub(super) enum Handover {
     /// It does not, for certain.
     Failed(ProcessError),
     /// Nobody knows.
@@ -387,60 +357,6 @@ enum Handover {
 impl From<ProcessError> for Handover {
     fn from(error: ProcessError) -> Self {
         Self::Failed(error)
-    }
-}
-
-struct Other {
-    process: Bus,
-    description: Description,
-    both_may_serve: bool,
-}
-
-impl Other {
-    fn is_same_data(&self) -> bool {
-        self.description.data.iter().all(|data| *data == Data::Same)
-    }
-
-    fn other_data(&self) -> ProcessError {
-        let why = self.description.data.iter().find_map(|data| match data {
-            Data::Other { why } => Some(why.clone()),
-            Data::Same | Data::Nothing => None,
-        });
-        let why = why.unwrap_or_else(|| "it reaches other data".into());
-        ProcessError::Refused(format!("{} cannot take it over: {why}", self.description.process))
-    }
-
-    /// Whether it can take the module over.
-    fn check(&self, modules: &Modules, module: &'static Module) -> Result<(), ProcessError> {
-        let there = &self.description;
-        let refused = |why: String| Err(ProcessError::Refused(format!("{} {why}", there.process)));
-        if !there.is_able {
-            return refused(format!("is built without {}", module.name));
-        }
-        if let Some(unknown) =
-            speaks(modules, module.name).into_iter().find(|name| !there.speaks.contains(name))
-        {
-            return refused(format!("speaks another contract: it does not know {unknown}"));
-        }
-        if !there.missing.is_empty() {
-            return refused(format!(
-                "does not reach {}, which {} calls",
-                there.missing.join(", "),
-                module.name
-            ));
-        }
-        let is_fit = if self.both_may_serve {
-            self.is_same_data()
-        } else {
-            !there.data.iter().any(|data| matches!(data, Data::Other { .. }))
-        };
-        if !is_fit {
-            return Err(self.other_data());
-        }
-        if there.serves && !self.both_may_serve {
-            return refused(format!("serves {} already, on another database", module.name));
-        }
-        Ok(())
     }
 }
 

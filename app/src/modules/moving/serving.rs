@@ -66,13 +66,15 @@ impl ProcessPort for Serving {
         if modules.sources().now() > request.until {
             return Err(ProcessError::Refused("that was asked for too long ago".into()));
         }
-        let held: Vec<_> = module.ports().map(|port| modules.bus().hold_module(port)).collect();
-        modules.take_up(module).await.map_err(|error| ProcessError::refused(&error))?;
-        let noted = modules.record.note(module.name, Some(Moved::Here));
-        if let Err(error) = noted {
-            modules.lay_down(module, Instant::now() + modules.patience()).await;
-            return Err(ProcessError::refused(&error));
+        for (name, path) in files(&modules, module)? {
+            // What was given back, and could not be fetched, goes on here.
+            stores::back(&path)?;
+            if !path.exists() {
+                return Err(ProcessError::Refused(format!("there is no file {name} to work with")));
+            }
         }
+        let held: Vec<_> = module.ports().map(|port| modules.bus().hold_module(port)).collect();
+        modules.begin(module, Some(Moved::Here)).await?;
         held.into_iter().for_each(|held| drop(held.settle()));
         tracing::info!(module = module.name, "taken up");
         Ok(())
@@ -149,6 +151,23 @@ impl Modules {
         Ok(())
     }
 
+    /// Serves a module from now on. The record says so before it works: what it writes from then on is here, whatever
+    /// becomes of this process.
+    pub(super) async fn begin(
+        &self,
+        module: &'static Module,
+        moved: Option<Moved>,
+    ) -> Result<(), ProcessError> {
+        let note = |moved| self.record.note(module.name, moved);
+        let before = self.record.of(module.name);
+        note(moved).map_err(|error| ProcessError::refused(&error))?;
+        if let Err(error) = self.take_up(module).await {
+            note(before).map_err(|error| ProcessError::refused(&error))?;
+            return Err(ProcessError::refused(&error));
+        }
+        Ok(())
+    }
+
     /// How long what runs may take to end when a module moves.
     pub(super) fn patience(&self) -> std::time::Duration {
         self.stage.settings.wire.move_timeout.0
@@ -191,13 +210,13 @@ async fn compare(
     let other = |why: &str| Data::Other { why: format!("{}: {why}", own.name) };
     match (&theirs.kind, &own.kind) {
         (StoreKind::Sqlite { .. }, StoreKind::Sqlite { file: None }) => Data::Nothing,
-        // Half of a move that came to nothing: whatever lies there is not to be worked with.
-        (StoreKind::Sqlite { .. }, StoreKind::Sqlite { .. }) if is_arriving => Data::Nothing,
         (StoreKind::Sqlite { file: Some(theirs) }, StoreKind::Sqlite { file: Some(own) })
             if theirs == own =>
         {
             Data::Same
         }
+        // Half of a move that came to nothing: whatever lies there is not to be worked with.
+        (StoreKind::Sqlite { .. }, StoreKind::Sqlite { .. }) if is_arriving => Data::Nothing,
         (StoreKind::Sqlite { .. }, StoreKind::Sqlite { .. }) => {
             other("there is another database file already")
         }

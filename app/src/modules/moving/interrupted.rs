@@ -1,0 +1,103 @@
+//! Moves that were interrupted: what became of them is asked until somebody says so, then they go on or are taken back.
+
+use super::{moves::Handover, port::ProcessError, serving::files, stores};
+use crate::modules::{COMPILED_IN, Module, Modules, Moved, target::Target};
+use bus::Timestamp;
+use std::{sync::Arc, time::Duration};
+
+/// How long to wait before asking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+impl Modules {
+    /// Goes on with the moves that the end of this process interrupted.
+    pub(crate) fn carry_on(self: &Arc<Self>) {
+        for module in COMPILED_IN {
+            let modules = Arc::clone(self);
+            match self.record.of(module.name) {
+                Some(Moved::Leaving { to, until }) => {
+                    bus::spawn(async move { modules.find_out(module, to, until).await });
+                }
+                Some(Moved::Returning { .. }) => {
+                    bus::spawn(async move { modules.come_back(module).await });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks whether a module has arrived that was sent away.
+    pub(super) async fn find_out(self: Arc<Self>, module: &'static Module, to: Target, until: Timestamp) {
+        // From then on a request to take it up that is still on its way is refused there.
+        let certain = until.after(self.stage.settings.wire.clock_tolerance.0);
+        loop {
+            match self.arrived(module, &to, certain).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(module = module.name, %to, %error, "nobody says what came of an interrupted move");
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Whether it is known where a module is, which goes on there or here then.
+    async fn arrived(
+        &self,
+        module: &'static Module,
+        to: &Target,
+        certain: Timestamp,
+    ) -> Result<bool, ProcessError> {
+        let there = self.other(module, to).await?;
+        let _one = self.moving.lock().await;
+        if !matches!(self.record.of(module.name), Some(Moved::Leaving { .. })) {
+            return Ok(true);
+        }
+        if there.description.serves {
+            self.note(module, Moved::There { to: to.clone() })?;
+            tracing::info!(module = module.name, %to, "an interrupted move had been carried out");
+            return Ok(true);
+        }
+        if self.sources().now() <= certain {
+            return Ok(false);
+        }
+        for (_, path) in files(self, module)? {
+            stores::back(&path)?;
+        }
+        self.resume(module, self.hold(module)).await?;
+        tracing::info!(module = module.name, %to, "an interrupted move was taken back");
+        Ok(true)
+    }
+
+    /// Goes on with a module's way home.
+    pub(super) async fn come_back(self: Arc<Self>, module: &'static Module) {
+        loop {
+            {
+                let _one = self.moving.lock().await;
+                let Some(Moved::Returning { from }) = self.record.of(module.name) else { return };
+                match self.returned(module, &from).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(module = module.name, %from, %error, "an interrupted return does not go on");
+                    }
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn returned(&self, module: &'static Module, from: &Target) -> Result<(), ProcessError> {
+        let there = self.other(module, from).await?;
+        if there.description.serves {
+            tracing::info!(module = module.name, %from, "it has never been given back");
+            return self.note(module, Moved::There { to: from.clone() });
+        }
+        match self.take_home(module, &there, from).await {
+            Ok(_) => {
+                tracing::info!(module = module.name, %from, "an interrupted return was carried out");
+                Ok(())
+            }
+            Err(Handover::Failed(why) | Handover::InDoubt(why)) => Err(why),
+        }
+    }
+}
