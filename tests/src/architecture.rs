@@ -66,7 +66,7 @@ fn may_depend(name: &str, on: &str) -> bool {
         "bus-testkit" => matches!(on, "bus" | "bus-actor"),
         "edge" => matches!(on, "bus" | "kernel"),
         "sandbox" => on == "kernel",
-        "cleave" | "tests" => true,
+        "cleave" | "tests" | "contract-gate" => true,
         name if name.starts_with("bus-") => on == "bus",
         name if is_ports(name) => matches!(on, "bus" | "kernel"),
         name if name.ends_with("-rest") => matches!(on, "edge" | "bus" | "kernel") || is_ports(on),

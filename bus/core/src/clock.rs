@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 /// An instant: microseconds since 1970-01-01 UTC. RFC 3339 wherever people read it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String", extend("format" = "date-time")))]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -49,6 +49,7 @@ pub struct Delivery {
 
 /// What the subscriber's inbox said of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Receipt {
     /// Committed in the inbox, now or earlier.

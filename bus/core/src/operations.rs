@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 /// What can be asked of any module that keeps messages and sagas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// The dead letters after a place, oldest first.
@@ -38,6 +39,7 @@ pub enum Operation {
 
 /// What a module answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Dead letters.
@@ -67,6 +69,7 @@ pub trait Operations: Send + Sync + 'static {
 
 /// Names a dead letter: of the inbox, or parked in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadLetterId {
     /// `inbox` or `outbox`.
     pub place: String,
@@ -78,6 +81,7 @@ pub struct DeadLetterId {
 
 /// A message that is not handled any more. Listing never reads its bytes as an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadLetter {
     /// What it is called when it is replayed or discarded.
     pub id: DeadLetterId,
@@ -99,6 +103,7 @@ pub struct DeadLetter {
 
 /// Where a saga stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Its steps act.
@@ -153,6 +158,7 @@ impl Phase {
 
 /// A line of a saga's history, for the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SagaEntry {
     /// When.
     pub at: Timestamp,
@@ -167,6 +173,7 @@ pub struct SagaEntry {
 
 /// A saga as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SagaView {
     /// Its id.
     pub id: Uuid,

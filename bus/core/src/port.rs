@@ -54,6 +54,9 @@ pub trait Port: Send + Sync + 'static {
     const NAME: &'static str;
     /// Every request of the port.
     const REQUESTS: &'static [RequestInfo];
+    /// Every request of the port as a type: `(First, (Second, ()))`. What wants to know them all, as the contract gate
+    /// does, implements a trait for such lists.
+    type Requests;
     /// Hands each method of an implementation to whatever serves it.
     fn export(service: Arc<Self>, to: &mut impl Exporter);
 }
@@ -126,6 +129,8 @@ macro_rules! port {
                 },
             )+];
 
+            type Requests = $crate::__list!($($Request),+);
+
             fn export(service: ::std::sync::Arc<Self>, to: &mut impl $crate::Exporter) {
                 $({
                     let service = ::std::sync::Arc::clone(&service);
@@ -147,5 +152,16 @@ macro_rules! __call_kind {
     };
     (command) => {
         $crate::CallKind::Command
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __list {
+    () => {
+        ()
+    };
+    ($first:ty $(, $rest:ty)*) => {
+        ($first, $crate::__list!($($rest),*))
     };
 }

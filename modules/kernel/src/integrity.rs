@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An invariant and how often it is violated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IntegrityCheck {
     /// The invariant as a sentence: `reserved = live reservations`.
     pub invariant: String,

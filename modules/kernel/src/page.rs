@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// One page of a list and the way to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Page<T> {
     /// The rows, in the list's order.
     pub data: Vec<T>,
@@ -35,6 +36,7 @@ impl<T> Page<T> {
 
 /// Which page of a list is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PageRequest {
     /// How many rows at most.
     #[serde(default)]
@@ -46,6 +48,7 @@ pub struct PageRequest {
 
 /// How many rows a page has at most: 1 to 100, 20 unless told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "u16", extend("minimum" = 1, "maximum" = 100)))]
 #[serde(try_from = "u16", into = "u16")]
 pub struct PageLimit(u16);
 
@@ -93,6 +96,7 @@ impl From<PageLimit> for u16 {
 
 /// An opaque place in a list. What is inside is the list's own business and may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Cursor(String);
 

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 
 /// A stock keeping unit: 1 to 64 of `A–Z a–z 0–9 . _ -`, compared to the letter.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String", extend("pattern" = "^[A-Za-z0-9._-]{1,64}$", "examples" = ["MUG-BLUE"])))]
 #[serde(try_from = "String", into = "String")]
 pub struct Sku(String);
 

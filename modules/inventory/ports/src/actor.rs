@@ -6,6 +6,7 @@ use std::{fmt, str::FromStr};
 
 /// A person, or the shop itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String", extend("examples" = ["system"])))]
 #[serde(try_from = "String", into = "String")]
 pub enum Actor {
     /// The shop itself: an order was placed, a reservation ended.

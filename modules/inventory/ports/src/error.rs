@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A line that asks for more than can be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shortage {
     /// The SKU.
     pub sku: Sku,
@@ -17,6 +18,7 @@ pub struct Shortage {
 
 /// A field of a request that cannot be as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InvalidField {
     /// The way to the field (RFC 6901): `/variants/0/price`.
     pub pointer: String,
@@ -28,6 +30,7 @@ pub struct InvalidField {
 
 /// Why inventory did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "error", content = "detail", rename_all = "snake_case")]
 pub enum InventoryError {
     /// SKUs that do not exist or are not on sale.

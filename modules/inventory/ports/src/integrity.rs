@@ -5,14 +5,17 @@ use serde::{Deserialize, Serialize};
 
 /// Asks whether every invariant holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckInventory {}
 
 /// Puts right what can be derived from other rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RepairInventory {}
 
 /// What a repair did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RepairedInventory {
     /// The stock rows that were put right.
     pub repaired: Vec<RepairedStock>,
@@ -22,6 +25,7 @@ pub struct RepairedInventory {
 
 /// One stock row, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RepairedStock {
     /// The SKU.
     pub sku: Sku,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a product is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProductStatus {
     /// Not on sale yet.
@@ -31,6 +32,7 @@ impl ProductStatus {
 
 /// What is sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Product {
     /// Its id.
     pub id: ProductId,
@@ -50,6 +52,7 @@ pub struct Product {
 
 /// One form in which a product is sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Variant {
     /// Its stock keeping unit.
     pub sku: Sku,
@@ -63,6 +66,7 @@ pub struct Variant {
 
 /// Adds a product. Repeated under the same id it answers with the product that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateProduct {
     /// The product's id, chosen by the caller: it makes the command safe to repeat.
     pub product_id: ProductId,
@@ -80,6 +84,7 @@ pub struct CreateProduct {
 
 /// A form in which a product will be sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewVariant {
     /// Its stock keeping unit.
     pub sku: Sku,
@@ -93,6 +98,7 @@ pub struct NewVariant {
 
 /// Changes a product; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdateProduct {
     /// Which.
     pub product_id: ProductId,
@@ -112,6 +118,7 @@ pub struct UpdateProduct {
 
 /// A change of a variant, or a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VariantChange {
     /// Which.
     pub sku: Sku,
@@ -125,6 +132,7 @@ pub struct VariantChange {
 
 /// Takes a product off sale for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ArchiveProduct {
     /// Which.
     pub product_id: ProductId,
@@ -134,6 +142,7 @@ pub struct ArchiveProduct {
 
 /// Asks for one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetProduct {
     /// Which.
     pub product_id: ProductId,
@@ -143,6 +152,7 @@ pub struct GetProduct {
 
 /// Asks for a page of products.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListProducts {
     /// Words; each has to begin a word of the title or of a SKU, whatever its case.
     pub q: Option<String>,
@@ -156,6 +166,7 @@ pub struct ListProducts {
 
 /// The order of a list of products.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ProductSort {
     /// Oldest first.
     #[default]

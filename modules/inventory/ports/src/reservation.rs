@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Asks what SKUs are called and cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quote {
     /// Which; a SKU named twice is answered once.
     pub skus: Vec<Sku>,
@@ -13,6 +14,7 @@ pub struct Quote {
 
 /// What a SKU is called and costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QuotedItem {
     /// The SKU.
     pub sku: Sku,
@@ -26,6 +28,7 @@ pub struct QuotedItem {
 
 /// So many of one SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockLine {
     /// The SKU.
     pub sku: Sku,
@@ -35,6 +38,7 @@ pub struct StockLine {
 
 /// Holds stock for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReserveStock {
     /// The order: one order has one reservation, however often it is asked for.
     pub order_id: OrderId,
@@ -44,6 +48,7 @@ pub struct ReserveStock {
 
 /// Stock held for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reservation {
     /// The order.
     pub order_id: OrderId,
@@ -55,6 +60,7 @@ pub struct Reservation {
 
 /// Undoes whatever was done for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseStock {
     /// The order.
     pub order_id: OrderId,
@@ -64,6 +70,7 @@ pub struct ReleaseStock {
 
 /// Nothing is held for the order, nothing of it has left the shelf, and nothing will.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleasedStock {
     /// The order.
     pub order_id: OrderId,
@@ -71,6 +78,7 @@ pub struct ReleasedStock {
 
 /// Asks for the ledger lines of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderMovements {
     /// The order.
     pub order_id: OrderId,
@@ -78,6 +86,7 @@ pub struct OrderMovements {
 
 /// The time of a reservation passed before its order was placed: its stock is on sale again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReservationExpired {
     /// For which order it was.
     pub order_id: OrderId,

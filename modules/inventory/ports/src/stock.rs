@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The stock of one SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stock {
     /// The SKU.
     pub sku: Sku,
@@ -22,6 +23,7 @@ pub struct Stock {
 
 /// Why the stock on hand changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MovementKind {
     /// The first stock of a new variant.
@@ -49,6 +51,7 @@ impl MovementKind {
 
 /// A line of the ledger: never changed, never removed. The stock on hand of a SKU is the sum of its lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Movement {
     /// Its id.
     pub id: MovementId,
@@ -70,6 +73,7 @@ pub struct Movement {
 
 /// Asks for the stock of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetStock {
     /// Which.
     pub sku: Sku,
@@ -77,6 +81,7 @@ pub struct GetStock {
 
 /// Corrects the stock on hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AdjustStock {
     /// The ledger line's id, chosen by the caller: it makes the command safe to repeat.
     pub movement_id: MovementId,
@@ -94,6 +99,7 @@ pub struct AdjustStock {
 
 /// A correction and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AdjustedStock {
     /// The ledger line.
     pub movement: Movement,
@@ -103,6 +109,7 @@ pub struct AdjustedStock {
 
 /// Asks for a page of a SKU's ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListMovements {
     /// Which.
     pub sku: Sku,

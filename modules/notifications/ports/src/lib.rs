@@ -37,6 +37,7 @@ bus::port! {
 
 /// Asks for a page of notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListNotifications {
     /// Those of this order only.
     pub order_id: Option<OrderId>,
@@ -46,6 +47,7 @@ pub struct ListNotifications {
 
 /// Asks for all notifications of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotificationsOf {
     /// The order.
     pub order_id: OrderId,
@@ -53,6 +55,7 @@ pub struct NotificationsOf {
 
 /// Asks that a notification is sent once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResendNotification {
     /// The notification.
     pub notification_id: NotificationId,
@@ -60,10 +63,12 @@ pub struct ResendNotification {
 
 /// Asks for the state of the module's invariants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckNotifications {}
 
 /// One occurrence of a message to a person. However often its event is repeated, there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notification {
     /// Its id.
     pub id: NotificationId,
@@ -89,6 +94,7 @@ pub struct Notification {
 
 /// An e-mail address. `Debug` hides it, so that it does not get into logs.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Recipient(pub String);
 
@@ -100,6 +106,7 @@ impl fmt::Debug for Recipient {
 
 /// Why notifications refuse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "error", content = "detail", rename_all = "snake_case")]
 pub enum NotificationsError {
     /// There is no such notification.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A SKU of which there is not enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shortage {
     /// Which.
     pub sku: Sku,
@@ -18,6 +19,7 @@ pub struct Shortage {
 
 /// Why orders does not do what it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "error", content = "detail", rename_all = "snake_case")]
 pub enum OrdersError {
     /// There is no such order, or not for this viewer.

@@ -32,6 +32,7 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
 
 /// An order was placed: it is paid and numbered, and its stock may leave the shelf.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPlaced {
     /// Which.
     pub order_id: OrderId,
@@ -51,6 +52,7 @@ pub struct OrderPlaced {
 
 /// An order was cancelled: its stock and its money are back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancelled {
     /// Which.
     pub order_id: OrderId,
@@ -68,6 +70,7 @@ pub struct OrderCancelled {
 
 /// An order's buyer did not come back in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderExpired {
     /// Which.
     pub order_id: OrderId,

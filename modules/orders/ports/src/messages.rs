@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 /// Who looks. Another's order is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Viewer {
     /// A buyer, who sees his own orders.
@@ -36,6 +37,7 @@ impl Viewer {
 
 /// A line that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestedLine {
     /// What.
     pub sku: Sku,
@@ -45,6 +47,7 @@ pub struct RequestedLine {
 
 /// Place an order. The prices are the server's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlaceOrder {
     /// The order's id, which makes the request safe to repeat.
     pub order_id: OrderId,
@@ -64,6 +67,7 @@ pub struct PlaceOrder {
 
 /// Get one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetOrder {
     /// Which.
     pub order_id: OrderId,
@@ -73,6 +77,7 @@ pub struct GetOrder {
 
 /// List orders, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListOrders {
     /// Who looks.
     pub viewer: Viewer,
@@ -86,6 +91,7 @@ pub struct ListOrders {
 
 /// Get all that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetTimeline {
     /// Which order.
     pub order_id: OrderId,
@@ -95,6 +101,7 @@ pub struct GetTimeline {
 
 /// Cancel an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CancelOrder {
     /// The cancellation's id, which makes the request safe to repeat; another one finds the order cancelled.
     pub cancellation_id: Uuid,
@@ -110,6 +117,7 @@ pub struct CancelOrder {
 
 /// How much is given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefundScope {
     /// All that is left.
@@ -122,6 +130,7 @@ pub enum RefundScope {
 
 /// Give money back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefundOrder {
     /// The refund's id, which makes the request safe to repeat.
     pub refund_id: RefundId,
@@ -137,10 +146,12 @@ pub struct RefundOrder {
 
 /// Check orders' own invariants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckOrders {}
 
 /// List what orders believes of money and stock, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListSettlements {
     /// Before this order.
     pub before: Option<OrderId>,

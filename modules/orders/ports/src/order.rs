@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
     /// On its way to being placed.
@@ -70,6 +71,7 @@ impl OrderStatus {
 
 /// What is known of an order's money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OrderPaymentStatus {
     /// Nothing is decided.
@@ -122,6 +124,7 @@ impl OrderPaymentStatus {
 
 /// A line of an order, at the price that it was bought for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderLine {
     /// What.
     pub sku: Sku,
@@ -137,6 +140,7 @@ pub struct OrderLine {
 
 /// Where an order goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShippingAddress {
     /// Who receives it.
     pub name: String,
@@ -158,6 +162,7 @@ pub struct ShippingAddress {
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Order {
     /// Its id.
     pub id: OrderId,
@@ -195,6 +200,7 @@ pub struct Order {
 
 /// Money given back for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefund {
     /// Its id.
     pub id: RefundId,
@@ -212,6 +218,7 @@ pub struct OrderRefund {
 
 /// Something that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,
@@ -225,6 +232,7 @@ pub struct TimelineEntry {
 
 /// What orders believes of one order's money and stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settlement {
     /// Which order.
     pub order_id: OrderId,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "error", content = "detail", rename_all = "snake_case")]
 pub enum PaymentsError {
     /// The provider refused, for good.

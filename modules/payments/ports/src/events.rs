@@ -13,6 +13,7 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[];
 /// An outcome that nobody was told when it was asked for has become known: the buyer approved, a lost answer
 /// was found, a late success was undone. Outcomes that a caller of the port was told are not published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentSettled {
     /// The payment as it is now.
     pub payment: Payment,
@@ -32,6 +33,7 @@ impl Event for PaymentSettled {
 
 /// Money went back to the buyer. Published for every refund, told or not: others write to the buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentRefunded {
     /// The payment as it is now.
     pub payment: Payment,

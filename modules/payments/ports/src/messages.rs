@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Asks for a buyer's money to be set aside for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuthorizePayment {
     /// Names the attempt: asked twice, it is one charge.
     pub payment_id: PaymentId,
@@ -20,6 +21,7 @@ pub struct AuthorizePayment {
 
 /// Takes the money that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CapturePayment {
     /// The payment.
     pub payment_id: PaymentId,
@@ -27,6 +29,7 @@ pub struct CapturePayment {
 
 /// Undoes a payment, whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VoidPayment {
     /// The payment; it need not be known.
     pub payment_id: PaymentId,
@@ -34,6 +37,7 @@ pub struct VoidPayment {
 
 /// Gives money back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefundPayment {
     /// Names the refund: asked twice, the money goes back once.
     pub refund_id: RefundId,
@@ -47,6 +51,7 @@ pub struct RefundPayment {
 
 /// Asks for a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetPayment {
     /// The payment.
     pub payment_id: PaymentId,
@@ -54,6 +59,7 @@ pub struct GetPayment {
 
 /// Asks for the payments of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListPayments {
     /// The order.
     pub order_id: OrderId,
@@ -61,6 +67,7 @@ pub struct ListPayments {
 
 /// Asks what happened to the payments of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentHistory {
     /// The order.
     pub order_id: OrderId,
@@ -68,6 +75,7 @@ pub struct PaymentHistory {
 
 /// A webhook as it came in, by the Standard Webhooks specification: three headers and the bytes of the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReceiveWebhook {
     /// The provider, from the path.
     pub provider: String,
@@ -83,4 +91,5 @@ pub struct ReceiveWebhook {
 
 /// Asks how the books stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckPayments {}

@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 
 /// How a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
     /// The provider's answer is not known.
@@ -93,6 +94,7 @@ impl FromStr for PaymentStatus {
 
 /// One attempt to pay for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Payment {
     /// The attempt.
     pub id: PaymentId,
@@ -120,6 +122,7 @@ pub struct Payment {
 
 /// How a refund stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefundStatus {
     /// The provider's answer is not known; the amount is held.
@@ -144,6 +147,7 @@ impl RefundStatus {
 
 /// Money on its way back, or arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refund {
     /// The refund.
     pub id: RefundId,
@@ -163,6 +167,7 @@ pub struct Refund {
 
 /// Something that happened to a payment; a row of an append-only table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentEvent {
     /// The payment.
     pub payment_id: PaymentId,
@@ -182,6 +187,7 @@ pub struct PaymentEvent {
 
 /// That a webhook is stored, now or earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WebhookReceipt {
     /// Whether it is about a payment of ours. What is not is kept, and changes nothing.
     pub matched: bool,

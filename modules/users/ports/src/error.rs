@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why users refuses. Says nothing that tells whether an address is known, registration aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "error", content = "detail", rename_all = "snake_case")]
 pub enum UsersError {
     /// Fields that cannot be taken as they are.
@@ -47,6 +48,7 @@ pub enum UsersError {
 
 /// A field that cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InvalidField {
     /// The address is no e-mail address.

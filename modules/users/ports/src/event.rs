@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Somebody has registered. Holds no address: who needs one asks for it, so that erasing it erases it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserRegistered {
     /// Who.
     pub user_id: UserId,

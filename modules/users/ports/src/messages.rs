@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// Register a customer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegisterUser {
     /// The new user's id, drawn by the caller.
     pub user_id: UserId,
@@ -24,6 +25,7 @@ pub struct RegisterUser {
 
 /// Sign in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateSession {
     /// The new session's id, drawn by the caller.
     pub session_id: SessionId,
@@ -42,6 +44,7 @@ pub struct CreateSession {
 
 /// Go on with a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefreshSession {
     /// The token in hand; dead afterwards.
     pub refresh_token: Secret,
@@ -52,6 +55,7 @@ pub struct RefreshSession {
 
 /// End one session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndSession {
     /// Which.
     pub session_id: SessionId,
@@ -61,6 +65,7 @@ pub struct EndSession {
 
 /// End all sessions of a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndSessions {
     /// Whose.
     pub user_id: UserId,
@@ -68,6 +73,7 @@ pub struct EndSessions {
 
 /// List a user's sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListSessions {
     /// Whose.
     pub user_id: UserId,
@@ -77,6 +83,7 @@ pub struct ListSessions {
 
 /// Ask whether a session still counts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckSession {
     /// Which.
     pub session_id: SessionId,
@@ -86,6 +93,7 @@ pub struct CheckSession {
 
 /// Ask for one user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetUser {
     /// Who.
     pub user_id: UserId,
@@ -93,6 +101,7 @@ pub struct GetUser {
 
 /// List users.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListUsers {
     /// Which page.
     pub page: PageRequest,
@@ -100,6 +109,7 @@ pub struct ListUsers {
 
 /// Change one's own data; what is `None` stays.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdateProfile {
     /// Who.
     pub user_id: UserId,
@@ -121,6 +131,7 @@ pub struct UpdateProfile {
 
 /// Deactivate a user and erase their personal data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EraseUser {
     /// Who.
     pub user_id: UserId,
@@ -130,6 +141,7 @@ pub struct EraseUser {
 
 /// Give a user another role.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeRole {
     /// Who.
     pub user_id: UserId,
@@ -143,4 +155,5 @@ pub struct ChangeRole {
 
 /// Ask for the public keys of access tokens.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SigningKeys {}

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A registered person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct User {
     /// Who.
     pub id: UserId,
@@ -24,6 +25,7 @@ pub struct User {
 
 /// Somebody who is signed in, with the tokens that say so.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignedIn {
     /// The session.
     pub session_id: SessionId,
@@ -39,6 +41,7 @@ pub struct SignedIn {
 
 /// A device that somebody is signed in on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     /// Which.
     pub id: SessionId,
@@ -54,6 +57,7 @@ pub struct Session {
 
 /// What a session is worth now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionState {
     /// Whether its tokens still count.
     pub active: bool,
@@ -63,6 +67,7 @@ pub struct SessionState {
 
 /// Public keys (RFC 7517).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Jwks {
     /// Newest first.
     pub keys: Vec<Jwk>,
@@ -70,6 +75,7 @@ pub struct Jwks {
 
 /// A public Ed25519 key (RFC 8037).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Jwk {
     /// `OKP`.
     pub kty: String,

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 /// A text that is wiped from memory when it goes, and that prints as `***`. It has to cross wires, so it can
 /// be serialised: what is serialised must not be stored or logged.
 #[derive(Clone)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
