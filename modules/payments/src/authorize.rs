@@ -45,6 +45,7 @@ impl Service {
         let waiting_until = now.after(self.settings.caller_waits());
         let not_before = now.before(self.settings.give_up_after);
         let terms = Terms { now, due_at: waiting_until, waiting_until, not_before };
+        let capture_next = request.capture_next;
         let locks = vec![lock(request.payment_id), format!("order:{}", request.order_id)];
         let begun = self
             .database
@@ -55,7 +56,9 @@ impl Service {
         let attempt = match begun {
             Begun::Ask(attempt) => {
                 let finding = self.send_authorization(&attempt).await;
-                self.record(&attempt, finding, Witness::Caller).await?
+                let mut moment = self.moment(attempt.attempts);
+                moment.capture_until = capture_next.then(|| self.announced_until());
+                self.record_at(&attempt, finding, Witness::Caller, moment).await?
             }
             Begun::Known(attempt) => attempt,
             Begun::InFlight(payment_id) => return Err(PaymentsError::AttemptInFlight { payment_id }),

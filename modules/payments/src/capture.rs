@@ -12,6 +12,10 @@ use bus::{BusError, Timestamp};
 use bus_durable::Tx;
 use kernel::PaymentId;
 use payments_ports::{CapturePayment, Payment, PaymentStatus, PaymentsError};
+use std::time::Duration;
+
+/// How soon after its authorization a capture comes that was announced.
+const ANNOUNCED: Duration = Duration::from_secs(2);
 
 enum Begun {
     /// The provider is to be asked, for the first time or again under the same key.
@@ -23,13 +27,19 @@ enum Begun {
 impl Service {
     pub(crate) async fn capture_payment(&self, request: CapturePayment) -> Result<Payment, PaymentsError> {
         let until = self.now().after(self.settings.caller_waits());
-        let state = (request.payment_id, until, self.recent.seen(request.payment_id));
-        let begun = self
-            .database
-            .write_locking(vec![lock(request.payment_id)], state, |(id, until, seen), tx| {
-                Box::pin(begin(*id, *until, seen.as_ref(), tx))
-            })
-            .await?;
+        let seen = self.recent.seen(request.payment_id);
+        let begun = match seen {
+            // Stored with its key when the authorization was, and still this caller's for as long as it may take.
+            Some(seen) if is_announced(&seen) && seen.due_at >= until => Begun::Ask(seen),
+            seen => {
+                let state = (request.payment_id, until, seen);
+                self.database
+                    .write_locking(vec![lock(request.payment_id)], state, |(id, until, seen), tx| {
+                        Box::pin(begin(*id, *until, seen.as_ref(), tx))
+                    })
+                    .await?
+            }
+        };
         let attempt = match begun {
             Begun::Ask(attempt) => {
                 let finding = self.send_capture(&attempt).await;
@@ -38,6 +48,12 @@ impl Service {
             Begun::Known(attempt) => attempt.ok_or(PaymentsError::NotFound)?,
         };
         answer(&attempt)
+    }
+
+    /// How long a capture that was announced with its authorization is left to whoever announced it: as long as a
+    /// capture takes, and a moment until it is asked for.
+    pub(crate) fn announced_until(&self) -> Timestamp {
+        self.now().after(self.settings.caller_waits() + ANNOUNCED)
     }
 
     /// Asks the provider to take the money; the same request however often it is sent.
@@ -50,6 +66,14 @@ impl Service {
         let answer = self.ask(self.provider.capture(request)).await;
         finding(attempt, Step::Capture, answer)
     }
+}
+
+/// Whether the capture is to come that was announced with the authorization: nobody has asked for it yet.
+fn is_announced(attempt: &Attempt) -> bool {
+    attempt.status == PaymentStatus::Authorized
+        && attempt.step == Step::Capture
+        && !attempt.undo
+        && attempt.decline_code.is_none()
 }
 
 async fn begin(

@@ -36,6 +36,14 @@ impl Recent {
         }
     }
 
+    /// What was seen of a payment no longer counts: it is about to be changed by somebody who does not say how.
+    pub(crate) fn forget(&self, id: PaymentId) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.attempts.remove(&id).is_some() {
+            kept.order.retain(|own| *own != id);
+        }
+    }
+
     /// A payment as it was when it was last seen here.
     pub(crate) fn seen(&self, id: PaymentId) -> Option<Attempt> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).attempts.get(&id).cloned()

@@ -125,6 +125,7 @@ impl Service {
             challenge_every: self.settings.challenge_every,
             watch_for: self.settings.watch_for,
             attention_after: i64::from(self.settings.attention_after),
+            capture_until: None,
         }
     }
 
@@ -154,8 +155,19 @@ impl Service {
         finding: Finding,
         witness: Witness,
     ) -> Result<Attempt, BusError> {
+        self.record_at(seen, finding, witness, self.moment(seen.attempts)).await
+    }
+
+    /// As [`Service::record`], found out at this moment.
+    pub(crate) async fn record_at(
+        &self,
+        seen: &Attempt,
+        finding: Finding,
+        witness: Witness,
+        moment: Moment,
+    ) -> Result<Attempt, BusError> {
         let is_open = matches!(finding, Finding::Unknown { .. } | Finding::Mismatch { .. });
-        let state = (seen.clone(), finding, witness, self.moment(seen.attempts));
+        let state = (seen.clone(), finding, witness, moment);
         let written = self.database.write_locking(
             vec![lock(seen.id)],
             state,

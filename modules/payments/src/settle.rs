@@ -60,6 +60,8 @@ pub(crate) struct Moment {
     pub(crate) challenge_every: Duration,
     pub(crate) watch_for: Duration,
     pub(crate) attention_after: i64,
+    /// Until when a caller who is told of an authorization has its capture for itself, where it goes on to that.
+    pub(crate) capture_until: Option<Timestamp>,
 }
 
 /// What is to be written.
@@ -152,7 +154,12 @@ fn authorized(attempt: &Attempt, charge: &str, witness: Witness, moment: &Moment
             Some(if attempt.undo {
                 go_on(next, Step::Void, "authorized", "to be undone", moment)
             } else {
-                settled(next, Step::None, ("authorized", ""), witness, moment)
+                let mut change = settled(next, Step::None, ("authorized", ""), witness, moment);
+                if let (Witness::Caller, Some(until)) = (witness, moment.capture_until) {
+                    change.attempt.step = Step::Capture;
+                    (change.attempt.due_at, change.attempt.waiting_until) = (until, until);
+                }
+                change
             })
         }
         // F7: it was given up, or undone before it was known, and has come about after all.

@@ -14,6 +14,7 @@ fn moment() -> Moment {
         challenge_every: Duration::from_secs(30),
         watch_for: Duration::from_secs(3600),
         attention_after: 3,
+        capture_until: None,
     }
 }
 
@@ -85,6 +86,21 @@ fn a_webhook_leaves_the_telling_to_a_caller_who_waits() {
     let alone = Attempt { waiting_until: NOBODY, ..fresh() };
     let change = settle(&alone, &authorized(), Witness::Webhook, &moment()).expect("is new");
     assert!(change.publish && change.attempt.step == Step::None);
+}
+
+/// The intent is in the same row as the outcome that it follows, for the caller who said so and for nobody else.
+#[test]
+fn a_capture_is_announced_with_its_authorization() {
+    let until = NOW.after(Duration::from_secs(10));
+    let moment = Moment { capture_until: Some(until), ..moment() };
+    let change = settle(&fresh(), &authorized(), Witness::Caller, &moment).expect("is new");
+    assert_eq!((change.attempt.status, change.attempt.step), (Status::Authorized, Step::Capture));
+    assert_eq!((change.attempt.due_at, change.attempt.waiting_until), (until, until));
+    let change = settle(&fresh(), &authorized(), Witness::Reconciler, &moment).expect("is new");
+    assert_eq!(change.attempt.step, Step::None);
+    let undone = Attempt { undo: true, ..fresh() };
+    let change = settle(&undone, &authorized(), Witness::Caller, &moment).expect("is new");
+    assert_eq!(change.attempt.step, Step::Void);
 }
 
 /// F7: what comes late is undone.

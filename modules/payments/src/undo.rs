@@ -28,6 +28,8 @@ impl Service {
     pub(crate) async fn void_payment(&self, request: VoidPayment) -> Result<Payment, PaymentsError> {
         let payment_id = request.payment_id;
         let until = self.now().after(self.settings.lease());
+        // Or a capture that was announced would be begun while it is undone.
+        self.recent.forget(payment_id);
         let begun = self
             .database
             .write_locking(vec![lock(payment_id)], (payment_id, until), |&(id, until), tx| {

@@ -36,6 +36,7 @@ impl Step<PlacementState> for Authorize {
             user_id: state.order.user_id,
             amount: state.order.total,
             token: state.token.clone(),
+            capture_next: true,
         };
         match self.payments.authorize(request).await {
             Ok(payment) => self.take_note(state, payment),

@@ -44,6 +44,7 @@ fn eur(amount: i64) -> Money {
 impl Suite<'_> {
     fn attempt(&self, order_id: OrderId, token: &str) -> AuthorizePayment {
         AuthorizePayment {
+            capture_next: false,
             payment_id: self.sources.id(),
             order_id,
             user_id: self.sources.id(),

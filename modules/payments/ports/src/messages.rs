@@ -17,6 +17,11 @@ pub struct AuthorizePayment {
     pub amount: Money,
     /// The means of payment: a token that the provider gave out.
     pub token: String,
+    /// Whether the caller takes the money as soon as it is set aside. That it will is stored with the outcome, so that
+    /// the capture need not be announced in a commit of its own; should the caller not come, it is carried out all the
+    /// same, unless the payment is undone.
+    #[serde(default)]
+    pub capture_next: bool,
 }
 
 /// Takes the money that was set aside.

@@ -6,7 +6,7 @@ use crate::{
 };
 use bus_testkit::eventually;
 use payments::EntryKind;
-use payments_ports::{CapturePayment, PaymentStatus, PaymentsError, PaymentsPort};
+use payments_ports::{AuthorizePayment, CapturePayment, PaymentStatus, PaymentsError, PaymentsPort};
 use std::{sync::Arc, time::Duration};
 
 const SETTLED: &str = "payments.payment_settled.v1";
@@ -180,7 +180,36 @@ async fn two_processes_settle_each_payment_once(world: World) {
     }
 }
 
+async fn an_announced_capture_is_carried_out_once_whoever_comes(world: World) {
+    let announced = || AuthorizePayment { capture_next: true, ..world.attempt("tok_ok") };
+    let request = announced();
+    let payment = world.service.authorize(request.clone()).await.unwrap();
+    assert_eq!(payment.status, PaymentStatus::Authorized);
+    assert_eq!(world.service.authorize(request).await, Ok(payment.clone()), "sent twice");
+    let stored = "SELECT COUNT(*) AS n FROM payment WHERE status = 'authorized' AND step = 'capture'";
+    assert_eq!(world.count(stored).await, 1, "the intent is there before the provider is asked");
+    let capture = CapturePayment { payment_id: payment.id };
+    for _ in 0..2 {
+        let captured = world.service.capture(capture.clone()).await.unwrap();
+        assert_eq!(captured.status, PaymentStatus::Captured);
+    }
+    assert_eq!(world.done(payment.order_id, EntryKind::Capture).await, (1, 1999));
+
+    // The process dies between the two: whoever comes after it takes up what was announced.
+    let left = world.service.authorize(announced()).await.unwrap();
+    world.tamper("UPDATE payment SET due_at = 0 WHERE step = 'capture'").await;
+    let next = world.another_service().await;
+    assert_eq!(next.reconcile().await, Ok(1));
+    assert_eq!(world.payment(left.id).await.status, PaymentStatus::Captured);
+    let late = world.service.capture(CapturePayment { payment_id: left.id }).await.unwrap();
+    assert_eq!(late.status, PaymentStatus::Captured, "whoever comes late finds it done");
+    assert_eq!(world.done(left.order_id, EntryKind::Capture).await, (1, 1999));
+    assert_eq!(world.violations().await, []);
+}
+
 crate::on_both! {
+    /// B2, F12: that the money will be taken is stored with the outcome of setting it aside.
+    an_announced_capture_is_carried_out_once_whoever_comes,
     /// F12, B16: the provider has done it, and its answer is lost.
     a_lost_answer_is_found_and_nothing_is_charged_twice,
     /// F12, B16: 5xx before and after the effect, lost answers, lost requests.

@@ -6,7 +6,7 @@ use crate::{
 };
 use bus_testkit::eventually;
 use payments::EntryKind;
-use payments_ports::{CapturePayment, PaymentStatus, PaymentsError, PaymentsPort};
+use payments_ports::{AuthorizePayment, CapturePayment, PaymentStatus, PaymentsError, PaymentsPort};
 
 const SETTLED: &str = "payments.payment_settled.v1";
 
@@ -85,7 +85,19 @@ async fn an_undo_that_comes_first_leaves_nothing_to_charge(world: World) {
     assert_eq!(world.violations().await, []);
 }
 
+async fn a_capture_that_was_announced_is_called_off(world: World) {
+    let request = AuthorizePayment { capture_next: true, ..world.attempt("tok_ok") };
+    let payment = world.service.authorize(request).await.unwrap();
+    assert_eq!(world.void(payment.id).await.unwrap().status, PaymentStatus::Voided);
+    let refused = world.service.capture(CapturePayment { payment_id: payment.id }).await;
+    assert_eq!(refused, Err(PaymentsError::InvalidTransition { status: PaymentStatus::Voided }));
+    assert_eq!(world.done(payment.order_id, EntryKind::Capture).await.0, 0);
+    assert_eq!(world.violations().await, []);
+}
+
 crate::on_both! {
+    /// F20: the caller said that it would capture, and undoes instead.
+    a_capture_that_was_announced_is_called_off,
     /// F20, B16: the answer to the authorization was lost.
     an_unknown_authorization_is_found_and_let_go,
     /// F20, B16: the answer to the capture was lost, or the request.

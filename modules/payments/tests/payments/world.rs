@@ -117,6 +117,7 @@ impl World {
             user_id: self.sources.id(),
             amount: eur(1999),
             token: token.into(),
+            capture_next: false,
         }
     }
 
