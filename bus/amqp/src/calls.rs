@@ -5,10 +5,9 @@ use crate::{
     link::Link,
     message::{ReplyTo, left, number, read},
     names::{Names, module_of},
-    publisher::close,
     replies::Replies,
     running::Running,
-    session::Failure,
+    session::{Failure, close, patiently},
     subscription::Source,
     topology::declare_calls,
 };
@@ -92,11 +91,11 @@ impl Source for Calls {
         if let Some(session) = link.session_now()
             && let Ok(channel) = session.channel().await
         {
-            let removed = session.patiently(remove_unused(&channel, self.names.calls(&self.module))).await;
+            let removed = patiently(remove_unused(&channel, self.names.calls(&self.module))).await;
             if let Err(error) = removed {
                 tracing::debug!(module = self.module, %error, "the queue of calls is left to expire");
             }
-            close(&session, &channel).await;
+            close(&channel).await;
         }
     }
 }

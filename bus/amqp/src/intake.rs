@@ -3,12 +3,12 @@
 //! A quorum queue of RabbitMQ 3.10.8 that is deleted and declared again within milliseconds keeps its consumers neither
 //! served nor cancelled, and any broker can lose one in a restart or a failover (B12).
 
-use crate::session::{Failure, Session};
+use crate::session::{Failure, patiently};
 use futures::{FutureExt, StreamExt};
 use lapin::{
     Channel, Consumer, message::Delivery, options::QueueDeclareOptions, types::FieldTable, types::ShortString,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long nothing comes before the queue is looked at.
@@ -19,7 +19,6 @@ const PASSED_OVER: u32 = 2;
 
 /// A consumer on its channel.
 pub(crate) struct Intake {
-    session: Arc<Session>,
     channel: Channel,
     queue: ShortString,
     consumer: Consumer,
@@ -27,13 +26,8 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(
-        session: Arc<Session>,
-        channel: Channel,
-        queue: ShortString,
-        consumer: Consumer,
-    ) -> Self {
-        Self { session, channel, queue, consumer, ended: None }
+    pub(crate) fn new(channel: Channel, queue: ShortString, consumer: Consumer) -> Self {
+        Self { channel, queue, consumer, ended: None }
     }
 
     /// The next message.
@@ -49,7 +43,7 @@ impl Intake {
             // A queue that is not there ends the channel, and so the wait.
             let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
             let looking = self.channel.queue_declare(self.queue.clone(), look, FieldTable::default());
-            let seen = self.session.patiently(looking).await?;
+            let seen = patiently(looking).await?;
             passed_over = if seen.message_count() == 0 { 0 } else { passed_over + 1 };
             if seen.consumer_count() == 0 || passed_over >= PASSED_OVER {
                 return Err(Failure::Forgotten);

@@ -5,7 +5,7 @@ use crate::{
     confirms::settle,
     link::{Link, Standing},
     message::{REPLY_TO, correlation, number, read_answer},
-    session::{Failure, Session},
+    session::{Failure, Session, close, patiently},
     waiters::{Heard, Waiter, Waiters},
 };
 use bytes::Bytes;
@@ -104,7 +104,9 @@ impl Publisher {
     ) -> Option<Heard> {
         // Entered before it is sent: whoever closes the channel tells all that have entered.
         let mut asker = Asker { waiter: Waiter::enter(&self.waiters), open, if_left };
-        open.outgoing.send((asker.waiter.number, message)).ok()?;
+        if open.outgoing.send((asker.waiter.number, message)).is_err() {
+            return Some(Heard::Unsent);
+        }
         asker.waiter.heard().await
     }
 }
@@ -141,7 +143,7 @@ async fn keep(
                 desk.send_replace(Desk::Closed);
                 drop(to_send);
                 waiters.lose_all();
-                close(&session, &channel).await;
+                close(&channel).await;
                 let Some(error) = lost else { return };
                 tracing::warn!(purpose, %error, "a sending channel is lost");
             }
@@ -156,22 +158,13 @@ async fn keep(
     }
 }
 
-/// Closes in order: a consumer and a channel that are just dropped may be closed the wrong way round, and lapin takes
-/// the whole connection down for it.
-pub(crate) async fn close(session: &Session, channel: &Channel) {
-    if channel.status().connected() {
-        // It is closed, or its connection is gone.
-        let _ = session.patiently(channel.close(200, "OK".into())).await;
-    }
-}
-
 /// Opens the channel. Answers come to the channel that asked, so the consumer is there first.
 async fn open(session: &Session) -> Result<(Channel, Consumer), Failure> {
     let channel = session.channel().await?;
-    session.patiently(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    patiently(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let consuming = channel.basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default());
-    let answers = session.patiently(consuming).await?;
+    let answers = patiently(consuming).await?;
     Ok((channel, answers))
 }
 

@@ -4,8 +4,7 @@ use crate::{
     backoff::Backoff,
     intake::Intake,
     link::Link,
-    publisher::close,
-    session::{Failure, Session},
+    session::{Failure, Session, close, patiently},
 };
 use async_trait::async_trait;
 use lapin::{
@@ -13,7 +12,6 @@ use lapin::{
     options::{BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
-use std::sync::Arc;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -87,7 +85,7 @@ async fn keep(link: Link, source: impl Source, consuming: watch::Sender<bool>, s
 /// Consumes on a channel of its own, which is closed at the end: the broker hands what was not acknowledged to whoever
 /// consumes the queue next. Nothing is sent back by hand, which would be a storm, or a dead letter (C17).
 async fn consume(
-    session: &Arc<Session>,
+    session: &Session,
     source: &impl Source,
     consuming: &watch::Sender<bool>,
     stop: &CancellationToken,
@@ -95,24 +93,24 @@ async fn consume(
     let channel = session.channel().await?;
     let taken = async {
         let qos = BasicQosOptions::default();
-        session.patiently(channel.basic_qos(source.prefetch().unwrap_or_default(), qos)).await?;
-        let queue = session.patiently(source.declare(&channel)).await?;
+        patiently(channel.basic_qos(source.prefetch().unwrap_or_default(), qos)).await?;
+        let queue = patiently(source.declare(&channel)).await?;
         // A tag that was never used before: brokers and clients have torn siblings down over one that was (C18).
         let tag = format!("bus.{:016x}", rand::random::<u64>());
         let options =
             BasicConsumeOptions { no_ack: source.prefetch().is_none(), ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(queue.clone(), tag.into(), options, FieldTable::default());
-        let consumer = session.patiently(consumer).await?;
-        let mut intake = Intake::new(Arc::clone(session), channel.clone(), queue, consumer);
+        let consumer = patiently(consumer).await?;
+        let mut intake = Intake::new(channel.clone(), queue, consumer);
         consuming.send_replace(true);
         let taken = source.take(&mut intake, stop).await;
         consuming.send_replace(false);
         // In this order: see `close`.
-        close(session, &channel).await;
+        close(&channel).await;
         drop(intake);
         taken
     };
     let taken = taken.await;
-    close(session, &channel).await;
+    close(&channel).await;
     taken
 }

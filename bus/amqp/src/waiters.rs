@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 pub(crate) enum Heard {
     /// Whoever took it answered.
     Answered(Result<Bytes, BusError>),
+    /// It did not leave: the channel was gone.
+    Unsent,
     /// The broker knows no queue for it.
     Unroutable,
     /// The broker did not take it: the queue is full.
