@@ -33,6 +33,9 @@ use tokio_util::sync::CancellationToken;
 /// Messages that wait to be sent; whoever has another one waits with it.
 const OUTGOING: usize = 2048;
 
+/// As many messages are written without waiting for more.
+const AT_ONCE: usize = 64;
+
 /// Notices that wait to be said.
 const NOTICES: usize = 4096;
 
@@ -151,14 +154,18 @@ async fn hear(mut inbox: Subscriber, waiters: Arc<Waiters>) {
     }
 }
 
-/// Hands messages to the client library when nobody who is ready to run has another one: it writes what it has at once,
-/// and a write costs more than all the rest of a message.
+/// Hands messages to the client library as soon as nobody who is ready to run has another one: it writes what it has at
+/// once, and a write costs more than all the rest of a message.
 async fn carry(mut outgoing: mpsc::Receiver<OutboundMessage>, client: Client) {
-    let mut batch = Vec::new();
-    while outgoing.recv_many(&mut batch, OUTGOING).await > 0 {
-        yield_now().await;
-        while let Ok(message) = outgoing.try_recv() {
-            batch.push(message);
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    while outgoing.recv_many(&mut batch, AT_ONCE).await > 0 {
+        let mut before = 0;
+        while before < batch.len() && batch.len() < AT_ONCE {
+            before = batch.len();
+            yield_now().await;
+            while let Ok(message) = outgoing.try_recv() {
+                batch.push(message);
+            }
         }
         for message in batch.drain(..) {
             if let Err(error) = client.publish_message(message).await {

@@ -22,9 +22,10 @@ struct Calls {
 }
 
 impl Running {
+    #[expect(clippy::disallowed_methods, reason = "a call brings its own context")]
     pub(crate) fn begin(&self, reply: Arc<str>, work: impl Future<Output = ()> + Send + 'static) {
         let call = Call::enter(&self.0, Arc::clone(&reply));
-        let task = bus::spawn(async move {
+        let task = tokio::spawn(async move {
             let _call = call;
             work.await;
         });
