@@ -102,7 +102,7 @@ on_both! {
         assert!(!policy.contains("unsafe"));
 
         for path in ["/sandbox/challenges/nothing", "/sandbox/challenges/00000000-0000-0000-0000-000000000001"] {
-            assert_eq!(browse(&sandbox, &path).await.status, 404);
+            assert_eq!(browse(&sandbox, path).await.status, 404);
             assert_eq!(browse(&sandbox, &format!("{path}/approve")).await.status, 404);
         }
         assert!(!matches!(sandbox.lookup("a").await, Err(SandboxError::InProgress)));
