@@ -13,20 +13,22 @@ use futures::{FutureExt, StreamExt, stream::ReadyChunks};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
-/// How many more calls are taken on the way out, and for how long. See [`Calls::leave`].
-const LAST_CALLS: u64 = 64;
-const LAST_ORDERS: Duration = Duration::from_millis(100);
-
-pub(crate) struct Calls(pub(crate) Module);
-
 /// How many calls that have arrived are begun before anything else is looked at.
 const AT_ONCE: usize = 64;
+
+/// How many more calls are taken on the way out at least, and for how long: see [`Subscribed::leave`].
+const LAST_CALLS: usize = 16;
+const LAST_ORDERS: Duration = Duration::from_millis(250);
+
+pub(crate) struct Calls(pub(crate) Module);
 
 /// What a module hears on one connection.
 struct Subscribed {
     calls: ReadyChunks<Subscriber>,
     control: Subscriber,
-    taken: u64,
+    taken: usize,
+    /// As many arrived together the last time.
+    together: usize,
     leaving: Option<Leaving>,
 }
 
@@ -69,7 +71,7 @@ impl Calls {
             return Err("the broker did not take it up".into());
         }
         let calls = calls.ready_chunks(AT_ONCE);
-        Ok(Subscribed { calls, control, taken: 0, leaving: None })
+        Ok(Subscribed { calls, control, taken: 0, together: 0, leaving: None })
     }
 
     /// Takes calls until the connection is lost, or the module is closed and has ended them.
@@ -80,7 +82,8 @@ impl Calls {
             tokio::select! {
                 calls = from.calls.next(), if !left => match (calls, &mut from.leaving) {
                     (Some(calls), _) => {
-                        from.taken += calls.len() as u64;
+                        from.together = calls.len();
+                        from.taken += from.together;
                         for call in calls {
                             self.begin(call, running).await;
                         }
@@ -142,9 +145,10 @@ impl Calls {
 impl Subscribed {
     /// Ends the subscription after so many more calls. The broker and the client library count alike, so no call falls
     /// between the two: where one only unsubscribes, the library forgets a subscription before the broker does, and
-    /// what was on its way is dropped without a word.
+    /// what was on its way is dropped without a word. More than can be on its way now, and no more than come soon.
     async fn leave(&mut self) {
-        let _ = self.calls.get_mut().unsubscribe_after(self.taken + LAST_CALLS).await;
+        let last = self.taken + LAST_CALLS + 8 * self.together;
+        let _ = self.calls.get_mut().unsubscribe_after(last as u64).await;
         self.leaving = Some(Leaving { until: Some(Instant::now() + LAST_ORDERS), left: false });
     }
 

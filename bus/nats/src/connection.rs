@@ -133,9 +133,9 @@ impl Connection {
             Ok(()) => Ok(()),
             // Boxed, since it is rare, and would make every call's future larger.
             Err(TrySendError::Full(message)) => {
-                Box::pin(self.outgoing.send(message)).await.map_err(|_| lost(name))
+                Box::pin(self.outgoing.send(message)).await.map_err(|_| unheard(name))
             }
-            Err(TrySendError::Closed(_)) => Err(lost(name)),
+            Err(TrySendError::Closed(_)) => Err(unheard(name)),
         }
     }
 
@@ -185,12 +185,12 @@ impl Drop for Over<'_> {
     }
 }
 
-/// There is no connection to send it on.
+/// There is no connection to send it on, or nobody at its other end.
 pub(crate) fn unheard(name: &str) -> BusError {
     BusError::Unheard { port: subjects::module(name).to_owned() }
 }
 
-/// Nothing is reached on a connection that is lost.
+/// It was sent, and nobody knows what became of it.
 pub(crate) fn lost(name: &str) -> BusError {
     BusError::Unavailable { port: subjects::module(name).to_owned() }
 }

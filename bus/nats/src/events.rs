@@ -13,6 +13,7 @@ use crate::{
 use async_nats::{
     Error,
     jetstream::{AckKind, Message},
+    message::OutboundMessage,
 };
 use bus::BusError;
 use futures::{FutureExt, StreamExt};
@@ -56,13 +57,13 @@ impl Events {
                 batch = batches.next() => batch,
             };
             match batch {
-                Some(batch) => self.take(batch?).await,
+                Some(batch) => self.take(connection, batch?).await,
                 None => return Ok(()),
             }
         }
     }
 
-    async fn take(&self, batch: Message) {
+    async fn take(&self, connection: &Connection, batch: Message) {
         let Module { shared, name: module, answers, .. } = &self.0;
         let name = format!("{module}.inbox");
         // As they came, since a signature may cover them. Their sender may have given up long ago: a batch is worth having
@@ -83,8 +84,10 @@ impl Events {
                 );
             }
         }
-        if let Err(error) = batch.ack().await {
-            tracing::debug!(module = &**module, %error, "a batch is not acknowledged and will come again");
+        // Behind the receipts. Not sent, the batch comes again.
+        if let Some(subject) = batch.reply.clone() {
+            let (payload, headers) = (AckKind::Ack.into(), None);
+            let _ = connection.send(&name, OutboundMessage { subject, reply: None, payload, headers }).await;
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait before the servers are tried again, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// A process's use of a broker. Clones are the same; the last one dropped ends it, with its transports and listeners.
+/// A process's use of a broker. Clones are the same; it ends with the last of them, its transports and its listeners.
 #[derive(Clone)]
 pub struct Nats(Arc<Shared>);
 
@@ -106,9 +106,10 @@ impl Shared {
 async fn keep(mut servers: Vec<Server>, connected: watch::Sender<Option<Arc<Connection>>>) {
     let up = metrics::gauge!("nats_connected");
     let mut pause = PAUSES.0;
+    let mut quiet = false;
     loop {
-        if let Some((connection, drive)) = dial(&servers).await {
-            pause = PAUSES.0;
+        if let Some((connection, drive)) = dial(&servers, quiet).await {
+            (pause, quiet) = (PAUSES.0, false);
             connected.send_replace(Some(Arc::clone(&connection)));
             up.set(1.0);
             connection.run(drive).await;
@@ -116,13 +117,16 @@ async fn keep(mut servers: Vec<Server>, connected: watch::Sender<Option<Arc<Conn
             connected.send_replace(None);
             tracing::warn!("the connection to NATS is lost");
             servers.rotate_left(1);
+        } else {
+            quiet = true;
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
     }
 }
 
-async fn dial(servers: &[Server]) -> Option<(Arc<Connection>, Drive)> {
+/// Tries one server after the other; complains unless that was done already.
+async fn dial(servers: &[Server], quiet: bool) -> Option<(Arc<Connection>, Drive)> {
     for server in servers {
         let (host, port) = (server.address.host(), server.address.port());
         match Connection::open(server.clone()).await {
@@ -130,6 +134,7 @@ async fn dial(servers: &[Server]) -> Option<(Arc<Connection>, Drive)> {
                 tracing::info!(host, port, "connected to NATS");
                 return Some(opened);
             }
+            Err(error) if quiet => tracing::debug!(host, port, %error, "still no connection to NATS"),
             Err(error) => tracing::warn!(host, port, %error, "no connection to NATS"),
         }
     }

@@ -32,7 +32,8 @@ pub struct NatsSettings {
     /// How many calls of a module are taken at once; more are answered with `Overloaded`. More than the module's own
     /// limits, which say so sooner.
     pub concurrency: usize,
-    /// How large a module's stream of events grows before the oldest are dropped from it; their senders have them.
+    /// How large a module's stream of events grows before the oldest are dropped from it; their senders have them. The
+    /// broker sets as much aside.
     pub stream_bytes: u32,
     /// On how many servers of a cluster a stream is kept.
     pub stream_replicas: usize,

@@ -93,7 +93,6 @@ impl Waiters {
         Waiter { waiters: Arc::clone(self), id, answered }
     }
 
-    /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.table().waiting.len()
     }
@@ -176,6 +175,7 @@ impl Drop for Waiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::write_running;
     use futures::FutureExt;
 
     fn waiters() -> (Arc<Waiters>, mpsc::Receiver<Notice>) {
@@ -211,11 +211,9 @@ mod tests {
     fn an_answer_reaches_its_caller_and_no_other() {
         let (waiters, mut said) = waiters();
         let (mut first, mut second) = (waiters.enter(calls()), waiters.enter(calls()));
-        for stray in ["shop.reply.x.77", "shop.reply.x.", "shop.reply.x.one"] {
-            waiters.settle(message(stray, None));
+        for stray in ["77", "", "one", "2", "2"] {
+            waiters.settle(message(&format!("shop.reply.x.{stray}"), None));
         }
-        waiters.settle(message("shop.reply.x.2", None));
-        waiters.settle(message("shop.reply.x.2", None));
         assert!(second.answer().now_or_never().flatten().is_some());
         assert!(first.answer().now_or_never().is_none());
         drop(second);
@@ -230,7 +228,7 @@ mod tests {
         let mut asked = 0;
         for _ in 0..100 {
             asked += waiters.look().len();
-            waiters.settle(message("shop.reply.x.1", crate::headers::write_running("").headers));
+            waiters.settle(message("shop.reply.x.1", write_running("").headers));
         }
         assert!(asked > 3);
         assert!(known.answer().now_or_never().is_none());
