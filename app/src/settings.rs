@@ -211,7 +211,8 @@ impl Settings {
     }
 
     /// Whether payments go to the sandbox provider, which has pages for buyers.
-    pub(crate) fn has_sandbox(&self) -> bool {
+    #[must_use]
+    pub fn has_sandbox(&self) -> bool {
         let provider = self.modules.0.get("payments").and_then(|section| section.get("provider")).cloned();
         provider.and_then(|value| value.into_string().ok()).is_some_and(|provider| provider == "sandbox")
     }

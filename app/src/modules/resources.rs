@@ -1,6 +1,8 @@
 //! The public resources: those of the modules compiled in, and with `gateway` of every module that is reached.
 
-use super::{running::at, sandbox_port};
+use super::running::at;
+#[cfg(any(feature = "payments", feature = "gateway"))]
+use super::sandbox_port;
 use crate::{
     gateway::Routes,
     settings::{At, Settings},

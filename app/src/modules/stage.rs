@@ -151,6 +151,7 @@ impl Stage {
     }
 
     /// Serves a port that goes with a module and has no messages of its own.
+    #[cfg(feature = "payments")]
     pub(crate) fn serve_beside<P: Port + ?Sized>(&self, port: Arc<P>) {
         self.bus.serve(Served::new(port, Arc::new(Direct), self.bus.policies()));
     }
