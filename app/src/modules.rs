@@ -16,6 +16,7 @@ mod resources;
 mod running;
 #[cfg(feature = "payments")]
 mod sandbox;
+#[cfg(any(feature = "payments", feature = "gateway"))]
 mod sandbox_port;
 #[cfg_attr(
     not(any(
@@ -127,10 +128,12 @@ fn check(settings: &Settings, record: &Record) -> Result<Vec<&'static Module>, S
         Some(Moved::Here) => At::Local,
         // How it is reached is in the record.
         Some(Moved::There { .. } | Moved::Leaving { .. } | Moved::Returning { .. }) => At::Http,
-        Some(Moved::GivenBack | Moved::Arriving) => match running::at(settings, name) {
-            At::Local => At::Standby,
-            elsewhere => elsewhere,
-        },
+        Some(Moved::GivenBack | Moved::Arriving | Moved::CalledOff { .. }) => {
+            match running::at(settings, name) {
+                At::Local => At::Standby,
+                elsewhere => elsewhere,
+            }
+        }
         None => running::at(settings, name),
     };
     let mut here = Vec::new();
