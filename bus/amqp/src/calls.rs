@@ -1,9 +1,10 @@
 //! Serves a module's calls.
 
 use crate::{
+    delays::Delays,
     intake::Intake,
     link::Link,
-    message::{ReplyTo, left, number, read},
+    message::{ReplyTo, left, number, read, sent},
     names::{Names, module_of},
     replies::Replies,
     running::Running,
@@ -42,6 +43,7 @@ pub(crate) struct Calls {
     pub(crate) answers: Arc<dyn Transport>,
     pub(crate) replies: Arc<Replies>,
     pub(crate) running: Arc<Running>,
+    pub(crate) delays: Delays,
     /// Room for calls that run; taken before a call is, so that the broker keeps what cannot be begun.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) concurrency: u32,
@@ -128,12 +130,13 @@ impl Calls {
             return;
         };
         let known = module_of(&name) == self.module;
+        let waited = sent(&delivery.properties).map(|sent| self.delays.wait(&to.address, sent));
+        let patience = patience(&headers, waited.unwrap_or_default());
         let (answers, replies) = (Arc::clone(&self.answers), Arc::clone(&self.replies));
         let (entry, called_off) = Running::enter(&self.running, number);
         drop(bus::spawn(async move {
             let _room_and_entry = (room, entry);
             let outcome = if known {
-                let patience = patience(&headers);
                 let answering = isolated(answers.request(&name, headers, delivery.data.into()));
                 match Abortable::new(timeout(patience, answering), called_off).await {
                     Ok(answered) => {
@@ -150,13 +153,13 @@ impl Calls {
     }
 }
 
-/// How long an answer is waited for here: less than its caller waits, since it has a way to go. A call that still waits
+/// How long an answer is waited for here: what its caller's patience is by now, less a way back. A call that still waits
 /// for its turn by then is given up before its caller has gone, and so is never begun for nobody.
-fn patience(headers: &Headers) -> Duration {
+fn patience(headers: &Headers, waited: Duration) -> Duration {
     const LONGEST: Duration = Duration::from_secs(60 * 60);
     const WAY_BACK: Duration = Duration::from_millis(25);
     let left = left(headers).map_or(LONGEST, Duration::from_millis).min(LONGEST);
-    left - (left / 8).min(WAY_BACK)
+    left.saturating_sub((left / 8).min(WAY_BACK)).saturating_sub(waited)
 }
 
 /// A panic fails what panicked, and nothing else.

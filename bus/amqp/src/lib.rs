@@ -23,6 +23,7 @@ mod amqp;
 mod backoff;
 mod calls;
 mod confirms;
+mod delays;
 mod dial;
 mod events;
 mod intake;

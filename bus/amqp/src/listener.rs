@@ -2,6 +2,7 @@
 
 use crate::{
     calls::Calls,
+    delays::Delays,
     events::Events,
     link::Link,
     names::{Names, is_name},
@@ -80,6 +81,7 @@ impl AmqpListener {
             answers: Arc::clone(&self.answers),
             replies: Arc::clone(&self.replies),
             running,
+            delays: Delays::new(),
             room: Arc::new(Semaphore::new(self.settings.concurrency as usize)),
             concurrency: self.settings.concurrency,
         };

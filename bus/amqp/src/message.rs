@@ -10,6 +10,9 @@ use lapin::{
 /// The bus's headers are a table of their own: a broker adds headers, too (`x-death`, `x-delivery-count`).
 const TABLE: &str = "bus";
 
+/// When a message was sent, by its sender's [`Stopwatch`](crate::delays::Stopwatch).
+const SENT: &str = "sent";
+
 /// What an answer's type says where its body is a [`BusError`].
 const ERROR: &str = "error";
 const ANSWER: &str = "answer";
@@ -41,6 +44,7 @@ pub(crate) fn write(
     headers: &Headers,
     body: usize,
     max_body: usize,
+    sent: i64,
 ) -> Result<BasicProperties, BusError> {
     check(name, body, max_body)?;
     let kind = ShortString::try_new(name).map_err(|_| BusError::UnknownName { name: name.to_owned() })?;
@@ -56,6 +60,7 @@ pub(crate) fn write(
     }
     let mut outer = FieldTable::default();
     outer.insert(TABLE.into(), AMQPValue::FieldTable(table));
+    outer.insert(SENT.into(), AMQPValue::LongLongInt(sent));
     Ok(BasicProperties::default().with_type(kind).with_headers(outer).with_reply_to(REPLY_TO.into()))
 }
 
@@ -78,6 +83,14 @@ pub(crate) fn read(properties: &BasicProperties) -> Option<(String, Headers)> {
         headers.insert(key.to_string(), String::from_utf8(value.as_bytes().to_vec()).ok()?);
     }
     Some((name, headers))
+}
+
+/// When a message was sent.
+pub(crate) fn sent(properties: &BasicProperties) -> Option<i64> {
+    match properties.headers().as_ref()?.inner().get(SENT)? {
+        AMQPValue::LongLongInt(sent) => Some(*sent),
+        _ => None,
+    }
 }
 
 /// What is left of a call's deadline, in milliseconds.
@@ -152,18 +165,18 @@ mod tests {
 
     #[test]
     fn a_name_and_any_headers_survive_the_properties() {
-        let sent = headers("żółć\0 key", "va\r\nlue 🦀");
-        let properties = write("probe.echo", &sent, 10, 10).expect("they fit");
-        assert_eq!(read(&properties), Some(("probe.echo".into(), sent)));
+        let headers = headers("żółć\0 key", "va\r\nlue 🦀");
+        let properties = write("probe.echo", &headers, 10, 10, 7).expect("they fit");
+        assert_eq!((read(&properties), sent(&properties)), (Some(("probe.echo".into(), headers)), Some(7)));
     }
 
     #[test]
     fn what_a_broker_would_not_take_is_refused_before_it_is_sent() {
         let long = "x".repeat(MAX_HEADERS);
-        assert!(matches!(write("a.b", &Headers::new(), 11, 10), Err(BusError::Failed { .. })));
-        assert!(matches!(write("a.b", &headers("k", &long), 0, 10), Err(BusError::Failed { .. })));
-        assert!(matches!(write("a.b", &headers(&long, ""), 0, 10), Err(BusError::Failed { .. })));
-        assert!(matches!(write(&long, &Headers::new(), 0, 10), Err(BusError::UnknownName { .. })));
+        assert!(matches!(write("a.b", &Headers::new(), 11, 10, 0), Err(BusError::Failed { .. })));
+        assert!(matches!(write("a.b", &headers("k", &long), 0, 10, 0), Err(BusError::Failed { .. })));
+        assert!(matches!(write("a.b", &headers(&long, ""), 0, 10, 0), Err(BusError::Failed { .. })));
+        assert!(matches!(write(&long, &Headers::new(), 0, 10, 0), Err(BusError::UnknownName { .. })));
         let (properties, body) = write_answer("a.b", Ok(Bytes::from(vec![0; 11])), 10);
         assert!(matches!(read_answer(&properties, body.to_vec()), Err(BusError::Failed { .. })));
     }

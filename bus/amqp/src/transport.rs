@@ -1,6 +1,7 @@
 //! The calling half.
 
 use crate::{
+    delays::Stopwatch,
     link::Link,
     message::{PERSISTENT, TRANSIENT, expiration, notice, write},
     names::{Names, is_name, module_of},
@@ -13,6 +14,7 @@ use crate::{
 use async_trait::async_trait;
 use bus::{BusError, Headers, Transport};
 use bytes::Bytes;
+use lapin::BasicProperties;
 use std::{
     collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -22,6 +24,7 @@ use std::{
 pub struct AmqpTransport {
     names: Names,
     max_body: usize,
+    clock: Stopwatch,
     calls: Publisher,
     events: Publisher,
     /// The modules whose queues of events are there, as far as this process knows.
@@ -33,6 +36,7 @@ impl AmqpTransport {
         Self {
             names: Names(settings.namespace.clone()),
             max_body: settings.max_body,
+            clock: Stopwatch::start(),
             calls: Publisher::start(link.clone(), "calls"),
             events: Publisher::start(link.clone(), "events"),
             declared: Mutex::default(),
@@ -43,6 +47,10 @@ impl AmqpTransport {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.calls.pending() + self.events.pending()
+    }
+
+    fn write(&self, name: &str, headers: &Headers, bytes: &Bytes) -> Result<BasicProperties, BusError> {
+        write(name, headers, bytes.len(), self.max_body, self.clock.micros())
     }
 
     fn declared(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -79,7 +87,7 @@ impl AmqpTransport {
 impl Transport for AmqpTransport {
     async fn request(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         let module = module_of(name);
-        let properties = write(name, &headers, bytes.len(), self.max_body)?.with_delivery_mode(TRANSIENT);
+        let properties = self.write(name, &headers, &bytes)?.with_delivery_mode(TRANSIENT);
         let properties = match expiration(&headers) {
             Some(left) => properties.with_expiration(left),
             None => properties,
@@ -102,7 +110,7 @@ impl Transport for AmqpTransport {
 
     async fn deliver(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         let module = module_of(name);
-        let properties = write(name, &headers, bytes.len(), self.max_body)?.with_delivery_mode(PERSISTENT);
+        let properties = self.write(name, &headers, &bytes)?.with_delivery_mode(PERSISTENT);
         if !is_name(module) {
             return Err(unheard(module));
         }

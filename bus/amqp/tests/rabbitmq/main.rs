@@ -1,6 +1,7 @@
 //! The adapter against a real RabbitMQ: every shared semantic, and what only this broker does.
 
 mod calls;
+mod encrypted;
 mod events;
 mod garbage;
 mod leaving;
