@@ -75,6 +75,9 @@ pub(crate) fn describe() {
         "Time until a request's answer began"
     );
     metrics::describe_gauge!("http_requests_in_flight", "Requests being served");
-    metrics::describe_counter!("proxy_failures_total", "Requests to other services that got no answer of theirs");
+    metrics::describe_counter!(
+        "proxy_failures_total",
+        "Requests to other services that got no answer of theirs"
+    );
     metrics::describe_gauge!("proxy_upgraded", "Connections to other services whose protocol was changed");
 }

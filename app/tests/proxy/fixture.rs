@@ -3,12 +3,12 @@
 use crate::client::{Answer, Client};
 use actix_web::{HttpResponse, web};
 use bus::{Bus, Caller, Policies, Role, Sources};
+use bus_discovery::{Instance, Member, Members, State, Watch};
 use cleave::gateway::{
     AuthFailure, Authenticator, Gateway, GatewaySettings, Lifecycle, ModuleState, Readiness,
     proxy::{Discovery, Proxy, RouteSection},
     serve, stop,
 };
-use bus_discovery::{Instance, Member, Members, State, Watch};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,

@@ -114,7 +114,9 @@ fn a_body_that_ends_with_its_connection_is_passed_on() {
 /// RFC 9112, section 6.1: an old client gets no chunks; the end of its connection is the end of the body.
 #[test]
 fn an_old_client_gets_no_chunks() {
-    let upstream = Upstream::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n");
+    let upstream = Upstream::saying(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+    );
     let server = Server::to(&upstream.url(), json!({}));
     let mut client = server.connect();
     let answer = client.ask("GET /up/x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");

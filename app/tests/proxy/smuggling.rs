@@ -95,6 +95,32 @@ fn pipelined_requests_stay_apart() {
     assert_eq!(asked[0].body.len(), 38);
 }
 
+/// Section 5.9: the limits of a head hold here too.
+#[test]
+fn a_head_that_is_too_large_reaches_nobody() {
+    let canary = Upstream::text("x");
+    let server = Server::to(&canary.url(), json!({}));
+    let many: String = (0..100).map(|i| format!("X-{i}: y\r\n")).collect();
+    for (text, problem) in [
+        (format!("GET /up/{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9000)), (414, "uri_too_long")),
+        (
+            format!("GET /up/x HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(17_000)),
+            (431, "head_too_large"),
+        ),
+        (format!("GET /up/x HTTP/1.1\r\nHost: a\r\n{many}\r\n"), (431, "head_too_large")),
+    ] {
+        let mut client = server.connect();
+        client.say(&text);
+        let answers = client.read_all();
+        assert_eq!(
+            (answers.len(), answers[0].problem()),
+            (1, (problem.0, problem.1.to_owned())),
+            "{text:.40}"
+        );
+    }
+    assert_eq!(canary.asked().len(), 0);
+}
+
 /// An upstream that says more than one answer does not answer the next request by it.
 #[test]
 fn an_answer_too_many_answers_nobody() {

@@ -115,11 +115,25 @@ async fn converse(
             let parts = client.into_parts();
             let mut client = parts.io;
             client.open();
-            metrics::gauge!("proxy_upgraded").increment(1);
-            let done = join(&mut client, upstream, taken.route.idle_timeout, stopping).await;
-            metrics::gauge!("proxy_upgraded").decrement(1);
-            done
+            let _counted = Counted::new();
+            join(&mut client, upstream, taken.route.idle_timeout, stopping).await
         }
+    }
+}
+
+/// An upgraded connection in the gauge, for as long as this lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("proxy_upgraded").increment(1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("proxy_upgraded").decrement(1);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Discovery;
 use arc_swap::ArcSwap;
 use bus_discovery::{Member, Members, State, Watch};
-use hyper::header::HeaderValue;
+use hyper::{header::HeaderValue, http::uri::Authority};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -39,15 +39,19 @@ impl Instance {
         let (authority, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let base = base.trim_end_matches('/');
         let is_path = base.is_empty() || super::path::canonical(base).as_deref() == Some(base);
-        let sound = authority
-            .parse::<hyper::http::uri::Authority>()
-            .is_ok_and(|authority| !authority.host().is_empty());
-        if !sound || authority.contains('@') || !is_path {
-            return Err("must be http://host:port, and may have a path");
+        let problem = "must be http://host:port, and may have a path";
+        let parsed: Authority = authority.parse().map_err(|_| problem)?;
+        let name = parsed.host();
+        let connect = match authority.strip_prefix(name) {
+            Some("") => format!("{authority}:80"),
+            Some(_) if parsed.port_u16().is_some_and(|port| port > 0) => authority.to_owned(),
+            // Something before the name, or no port behind its colon.
+            _ => return Err(problem),
+        };
+        if name.is_empty() || !is_path {
+            return Err(problem);
         }
-        let host = HeaderValue::from_str(authority).map_err(|_| "must be http://host:port")?;
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let connect = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let host = HeaderValue::from_str(authority).map_err(|_| problem)?;
         Ok(Self::new(&connect, host, base))
     }
 
@@ -170,7 +174,7 @@ mod tests {
     use super::*;
 
     fn three() -> Upstream {
-        let urls = ["http://a:1", "http://b:2/base/", "http://c"];
+        let urls = ["http://a:1", "http://b:2/base/", "http://[::1]"];
         Upstream::fixed(urls.iter().map(|url| Instance::parse(url).expect("an instance")).collect())
     }
 
@@ -178,7 +182,10 @@ mod tests {
     fn an_instance_is_a_url() {
         let all = three().instances();
         let of = |i: usize| (&*all[i].authority, all[i].host.to_str().expect("text"), all[i].base.as_str());
-        assert_eq!([of(0), of(1), of(2)], [("a:1", "a:1", ""), ("b:2", "b:2", "/base"), ("c:80", "c", "")]);
+        assert_eq!(
+            [of(0), of(1), of(2)],
+            [("a:1", "a:1", ""), ("b:2", "b:2", "/base"), ("[::1]:80", "[::1]", "")]
+        );
         for bad in [
             "https://a",
             "a:1",
@@ -188,6 +195,10 @@ mod tests {
             "http://a:1/x?y",
             "http://a/../b",
             "http://a b",
+            "http://a:",
+            "http://a:0",
+            "http://a:99999",
+            "http://a:x",
         ] {
             assert!(Instance::parse(bad).is_err(), "{bad}");
         }
@@ -200,7 +211,7 @@ mod tests {
         for _ in 0..6 {
             seen.push(upstream.pick(&[]).expect("one").authority.to_string());
         }
-        assert_eq!(seen, ["a:1", "b:2", "c:80", "a:1", "b:2", "c:80"]);
+        assert_eq!(seen, ["a:1", "b:2", "[::1]:80", "a:1", "b:2", "[::1]:80"]);
     }
 
     #[tokio::test(start_paused = true)]
