@@ -35,6 +35,8 @@ pub async fn so_many_calls_run_so_many_wait_and_the_rest_is_refused(placement: &
             let refused = world.hold(99, None).await.expect("it does not panic");
             assert!(is_overloaded(&refused), "{refused:?} on {}", placement.name());
         }
+        // Admitted is not yet begun.
+        world.until_count("at work", &world.probe.peak, 3).await;
         world.probe.let_go(8);
         for (id, call) in (0..).zip(admitted) {
             assert_eq!(call.await.expect("it does not panic"), Ok(id), "on {}", placement.name());
@@ -118,6 +120,8 @@ pub async fn calls_whose_deadline_passed_in_the_queue_are_never_executed(placeme
             let answer = call.await.expect("it does not panic");
             assert!(is_late(&answer), "{answer:?} on {}", placement.name());
         }
+        // The serving side's own deadline passes a moment later.
+        world.until(side, 1, 0).await;
         world.probe.let_go(100);
         assert_eq!(held.await.expect("it does not panic"), Ok(0));
         world.assert_alive().await;
