@@ -169,3 +169,22 @@ pub(crate) async fn isolated(
     let answered = AssertUnwindSafe(answering).catch_unwind().await;
     answered.unwrap_or_else(|_| Err(BusError::failed(&"what answers has panicked")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// M3: what a call waited for is gone from its deadline, and the answer needs its way back.
+    #[test]
+    fn patience_is_what_the_caller_has_left_less_a_way_back() {
+        let after = |left: &str, waited: u64| {
+            let headers = Headers::from([("timeout-ms".to_owned(), left.to_owned())]);
+            patience(&headers, Duration::from_millis(waited)).as_millis()
+        };
+        assert_eq!(after("80", 0), 70);
+        assert_eq!(after("10000", 0), 9975);
+        assert_eq!(after("10000", 9000), 975);
+        assert_eq!(after("80", 90), 0);
+        assert_eq!(after("soon", 0), after("99999999999", 0), "an hour at most");
+    }
+}
