@@ -39,6 +39,11 @@ pub(crate) enum Moved {
     },
     /// It was given back; this process stands by.
     GivenBack,
+    /// It was to come here, and its process has thought better of it.
+    CalledOff {
+        /// Requests up to this one are not carried out any more.
+        until: Timestamp,
+    },
 }
 
 /// The record, as it is on the disk.

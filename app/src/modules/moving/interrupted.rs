@@ -1,6 +1,12 @@
 //! Moves that were interrupted: what became of them is asked until somebody says so, then they go on or are taken back.
 
-use super::{moves::Handover, port::ProcessError, serving::files, stores};
+use super::{
+    moves::Handover,
+    other::Other,
+    port::{CallOff, ProcessError, ProcessPort},
+    serving::files,
+    stores,
+};
 use crate::modules::{COMPILED_IN, Module, Modules, Moved, target::Target};
 use bus::Timestamp;
 use std::{sync::Arc, time::Duration};
@@ -27,12 +33,9 @@ impl Modules {
 
     /// Asks whether a module has arrived that was sent away.
     pub(super) async fn find_out(self: Arc<Self>, module: &'static Module, to: Target, until: Timestamp) {
-        // From then on a request to take it up that is still on its way is refused there.
-        let certain = until.after(self.stage.settings.wire.clock_tolerance.0);
         loop {
-            match self.arrived(module, &to, certain).await {
-                Ok(true) => return,
-                Ok(false) => {}
+            match self.found_out(module, &to, until).await {
+                Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(module = module.name, %to, %error, "nobody says what came of an interrupted move");
                 }
@@ -41,32 +44,41 @@ impl Modules {
         }
     }
 
-    /// Whether it is known where a module is, which goes on there or here then.
-    async fn arrived(
+    async fn found_out(
         &self,
         module: &'static Module,
         to: &Target,
-        certain: Timestamp,
-    ) -> Result<bool, ProcessError> {
+        until: Timestamp,
+    ) -> Result<(), ProcessError> {
         let there = self.other(module, to).await?;
         let _one = self.moving.lock().await;
-        if !matches!(self.record.of(module.name), Some(Moved::Leaving { .. })) {
-            return Ok(true);
+        // Whoever moved it since has found out.
+        let is_open = matches!(self.record.of(module.name), Some(Moved::Leaving { .. }));
+        if is_open {
+            self.has_arrived(module, &there, to, until).await?;
         }
-        if there.description.serves {
+        Ok(())
+    }
+
+    /// Whether a module has arrived that was sent away. Where it has not it never will, and goes on here.
+    pub(super) async fn has_arrived(
+        &self,
+        module: &'static Module,
+        there: &Other,
+        to: &Target,
+        until: Timestamp,
+    ) -> Result<bool, ProcessError> {
+        if there.process.call_off(CallOff { module: module.name.into(), until }).await? {
             self.note(module, Moved::There { to: to.clone() })?;
             tracing::info!(module = module.name, %to, "an interrupted move had been carried out");
             return Ok(true);
-        }
-        if self.sources().now() <= certain {
-            return Ok(false);
         }
         for (_, path) in files(self, module)? {
             stores::back(&path)?;
         }
         self.resume(module, self.hold(module)).await?;
         tracing::info!(module = module.name, %to, "an interrupted move was taken back");
-        Ok(true)
+        Ok(false)
     }
 
     /// Goes on with a module's way home.

@@ -223,11 +223,10 @@ impl Modules {
                 .await;
             return given.map(|_| Duration::ZERO);
         }
-        if !there.description.serves && matches!(self.record.of(module.name), Some(Moved::Leaving { .. })) {
-            return Err(ProcessError::Refused(format!(
-                "it is not certain yet that {} has not arrived at {from}; then it goes on here by itself",
-                module.name
-            )));
+        if let Some(Moved::Leaving { until, .. }) = self.record.of(module.name)
+            && !self.has_arrived(module, &there, &from, until).await?
+        {
+            return Ok(Duration::ZERO);
         }
         match self.take_home(module, &there, &from).await {
             Ok(held) => Ok(held),

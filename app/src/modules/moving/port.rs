@@ -81,6 +81,14 @@ pub(crate) struct TakeUp {
     pub(crate) until: Timestamp,
 }
 
+/// Takes a request to take a module up back: what has not been carried out by now never will be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CallOff {
+    pub(crate) module: String,
+    /// That of the request.
+    pub(crate) until: Timestamp,
+}
+
 /// Finishes what runs, lays the module down and closes its databases.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GiveBack {
@@ -166,6 +174,9 @@ bus::port! {
         #[command]
         /// Serves a module from now on; again for one that it serves: nothing.
         async fn take_up(&self, request: TakeUp) -> Result<(), ProcessError>;
+        #[command]
+        /// Does not take a module up any more; whether it has, and serves it.
+        async fn call_off(&self, request: CallOff) -> Result<bool, ProcessError>;
         #[command]
         /// Serves a module no longer; its files, where they are to be fetched.
         async fn give_back(&self, request: GiveBack) -> Result<Vec<Parcel>, ProcessError>;

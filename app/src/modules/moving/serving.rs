@@ -2,8 +2,8 @@
 
 use super::{
     port::{
-        Accept, Data, Describe, Description, GetPiece, GiveBack, Parcel, ProcessError, ProcessPort, PutPiece,
-        Store, StoreKind, TakeUp,
+        Accept, CallOff, Data, Describe, Description, GetPiece, GiveBack, Parcel, ProcessError, ProcessPort,
+        PutPiece, Store, StoreKind, TakeUp,
     },
     stores,
 };
@@ -40,7 +40,8 @@ impl ProcessPort for Serving {
             .map_err(|error| ProcessError::refused(&error))?;
         let mut data = Vec::new();
         for (theirs, own) in request.stores.iter().zip(&own) {
-            let is_arriving = modules.record.of(&request.module) == Some(Moved::Arriving);
+            let is_arriving =
+                matches!(modules.record.of(&request.module), Some(Moved::Arriving | Moved::CalledOff { .. }));
             data.push(compare(&modules, theirs, own, request.mark, is_arriving).await);
         }
         let missing = is_able.map_or(&[][..], |module| module.calls);
@@ -63,7 +64,11 @@ impl ProcessPort for Serving {
         if modules.database(module.name).is_some() {
             return Ok(());
         }
-        if modules.sources().now() > request.until {
+        let is_called_off = matches!(
+            modules.record.of(module.name),
+            Some(Moved::CalledOff { until }) if request.until <= until
+        );
+        if is_called_off || modules.sources().now() > request.until {
             return Err(ProcessError::Refused("that was asked for too long ago".into()));
         }
         for (name, path) in files(&modules, module)? {
@@ -78,6 +83,17 @@ impl ProcessPort for Serving {
         held.into_iter().for_each(|held| drop(held.settle()));
         tracing::info!(module = module.name, "taken up");
         Ok(())
+    }
+
+    async fn call_off(&self, request: CallOff) -> Result<bool, ProcessError> {
+        let modules = self.modules()?;
+        let module = compiled_in(&request.module)?;
+        let _one = modules.moving.lock().await;
+        if modules.database(module.name).is_some() {
+            return Ok(true);
+        }
+        modules.note(module, Moved::CalledOff { until: request.until })?;
+        Ok(false)
     }
 
     async fn give_back(&self, request: GiveBack) -> Result<Vec<Parcel>, ProcessError> {
@@ -186,7 +202,8 @@ fn free_place(modules: &Modules, module: &str, name: &str) -> Result<PathBuf, Pr
     let module = compiled_in(module)?;
     let file = files(modules, module)?.into_iter().find(|(known, _)| known == name);
     let (_, path) = file.ok_or_else(|| ProcessError::Refused(format!("{name} is no file here")))?;
-    let is_taken = path.exists() && modules.record.of(module.name) != Some(Moved::Arriving);
+    let is_half = matches!(modules.record.of(module.name), Some(Moved::Arriving | Moved::CalledOff { .. }));
+    let is_taken = path.exists() && !is_half;
     if is_taken || modules.database(module.name).is_some() {
         return Err(ProcessError::Refused(format!("there is a database {name} here already")));
     }

@@ -151,7 +151,7 @@ impl Wire {
                 return self.way(module, &to).map(Some);
             }
             Some(Moved::Here) => return Ok(None),
-            Some(Moved::GivenBack | Moved::Arriving) | None => {}
+            Some(Moved::GivenBack | Moved::Arriving | Moved::CalledOff { .. }) | None => {}
         }
         match section.at {
             Some(At::Http) => {
