@@ -1,13 +1,18 @@
-//! The real binary as a child process: started, watched until it is ready, killed.
+//! The real binary as a child process: started, watched until it is ready, stopped, killed, started again.
+
+mod binary;
+mod requests;
+
+pub use binary::debug_binary;
 
 use crate::http::{Answer, Connection, Request};
-use serde_json::{Value, json};
 use std::{
     fs::File,
     io,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,6 +21,9 @@ pub const ADMIN: (&str, &str) = ("admin@example.test", "an admin of tests, 7f3a9
 
 /// The password of every buyer.
 pub const PASSWORD: &str = "a buyer of tests, 9c1e7f";
+
+/// How long a server may take to be ready, or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -28,13 +36,14 @@ pub struct Setup {
     pub settings: Vec<(String, String)>,
 }
 
-/// A running server.
+/// A running server, or one that was stopped and can be started again.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
-    /// Where it listens.
+    setup: Setup,
+    child: Mutex<Child>,
+    /// Where it listens, after each start.
     pub address: SocketAddr,
-    /// How long it took from its start to its first ready answer.
+    /// How long it took from its first start to its first ready answer.
     pub started_in: Duration,
     /// Where its log is.
     pub log: PathBuf,
@@ -68,12 +77,31 @@ impl Setup {
     /// # Errors
     /// Where it ends, or is not ready in 30 seconds; with what it said.
     pub async fn start(&self) -> io::Result<Server> {
-        let address = free_address()?;
+        self.start_at(free_address()?).await
+    }
+
+    /// The same at an address that others know already.
+    ///
+    /// # Errors
+    /// As [`Setup::start`].
+    pub async fn start_at(&self, address: SocketAddr) -> io::Result<Server> {
         std::fs::create_dir_all(&self.data)?;
-        let log = self.data.join("server.log");
-        let out = File::options().create(true).append(true).open(&log)?;
-        let began = Instant::now();
-        let mut child = Command::new(&self.binary)
+        let (began, child) = (Instant::now(), self.run(address)?);
+        let log = self.log();
+        let (setup, started_in) = (self.clone(), Duration::ZERO);
+        let mut server = Server { setup, child: Mutex::new(child), address, started_in, log };
+        server.becomes_ready().await?;
+        server.started_in = began.elapsed();
+        Ok(server)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.join("server.log")
+    }
+
+    fn run(&self, address: SocketAddr) -> io::Result<Child> {
+        let out = File::options().create(true).append(true).open(self.log())?;
+        Command::new(&self.binary)
             .arg("serve")
             .current_dir(&self.data)
             .env("CLEAVE__HTTP__LISTEN", address.to_string())
@@ -84,24 +112,134 @@ impl Setup {
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
-            .spawn()?;
+            .spawn()
+    }
+}
+
+/// An address that is free, below the ports that the system gives to connections: a server that is started again
+/// finds it free again.
+///
+/// # Errors
+/// Where none was found.
+pub fn free_address() -> io::Result<SocketAddr> {
+    let random = || 10_000 + rand::random::<u16>() % 20_000;
+    let free = (0..100).find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, random())).ok());
+    free.ok_or_else(|| io::Error::other("no port is free"))?.local_addr()
+}
+
+impl Server {
+    /// Sends SIGKILL and waits for the end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn kill(&self) -> io::Result<()> {
+        let mut child = self.child();
+        child.kill()?;
+        child.wait().map(|_| ())
+    }
+
+    /// Sends SIGTERM and waits for the end; whether it ended well.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn terminate(&self) -> io::Result<bool> {
+        self.signal("TERM")?;
+        self.child().wait().map(|status| status.success())
+    }
+
+    /// The same while other tasks go on.
+    ///
+    /// # Errors
+    /// Where it does not end in 30 seconds.
+    pub async fn stop(&self) -> io::Result<bool> {
+        self.signal("TERM")?;
+        let began = Instant::now();
         loop {
-            if let Some(status) = child.try_wait()? {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                return Err(io::Error::other(format!("the server ended with {status}: {said}")));
+            if let Some(status) = self.ended()? {
+                return Ok(status.success());
             }
-            if let Ok(answer) = ask(address, "/readyz").await
-                && answer.status == 200
-            {
-                return Ok(Server { child, address, started_in: began.elapsed(), log });
-            }
-            if began.elapsed() > Duration::from_secs(30) {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                drop(child.kill());
-                return Err(io::Error::other(format!("the server was not ready in time: {said}")));
+            if began.elapsed() > PATIENCE {
+                return Err(io::Error::other(format!("SIGTERM did not end it: {}", self.said())));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Starts it once more after its end, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Setup::start`].
+    pub async fn start_again(&self) -> io::Result<()> {
+        let child = self.setup.run(self.address)?;
+        *self.child() = child;
+        self.becomes_ready().await
+    }
+
+    /// Lets it do nothing until [`Server::resume`]: to others it is as if the network was cut.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal("CONT")
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Resident memory, in bytes; Linux.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+
+    async fn becomes_ready(&self) -> io::Result<()> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.ended()? {
+                return Err(io::Error::other(format!("the server ended with {status}: {}", self.said())));
+            }
+            if let Ok(answer) = ask(self.address, "/readyz").await
+                && answer.status == 200
+            {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                drop(self.kill());
+                return Err(io::Error::other(format!("the server was not ready in time: {}", self.said())));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn ended(&self) -> io::Result<Option<ExitStatus>> {
+        self.child().try_wait()
+    }
+
+    fn signal(&self, name: &str) -> io::Result<()> {
+        let mut child = self.child();
+        if let Some(status) = child.try_wait()? {
+            // Its number may be somebody else's by now.
+            return Err(io::Error::other(format!("the server has ended with {status}: {}", self.said())));
+        }
+        let id = child.id().to_string();
+        Command::new("kill").args([&format!("-{name}"), &id]).status().map(|_| ())
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,113 +247,11 @@ async fn ask(address: SocketAddr, path: &str) -> io::Result<Answer> {
     Connection::open(address).await?.send(&Request { path, ..Request::default() }).await
 }
 
-/// An address that was free a moment ago.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
-}
-
-impl Server {
-    /// A connection to it.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub async fn connect(&self) -> io::Result<Connection> {
-        Connection::open(self.address).await
-    }
-
-    /// Sends SIGKILL and waits for the end.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn kill(mut self) -> io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(|_| ())
-    }
-
-    /// Sends SIGTERM and waits for the end; whether it ended well.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn terminate(mut self) -> io::Result<bool> {
-        let id = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &id]).status()?;
-        self.child.wait().map(|status| status.success())
-    }
-
-    /// Resident memory, in bytes; Linux.
-    #[must_use]
-    pub fn resident_bytes(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-    }
-
-    /// Signs in and gives back the access token.
-    ///
-    /// # Errors
-    /// Where the server does not answer or refuses.
-    pub async fn sign_in(&self, email: &str, password: &str) -> io::Result<String> {
-        let credentials = json!({"email": email, "password": password});
-        let answer = self.post("/api/v1/sessions", None, &credentials).await?;
-        let token = answer.json()["access_token"].as_str().map(str::to_owned);
-        token.ok_or_else(|| io::Error::other(format!("{}: {}", answer.status, answer.json())))
-    }
-
-    /// Registers a buyer and signs in.
-    ///
-    /// # Errors
-    /// As [`Server::sign_in`].
-    pub async fn buyer(&self, email: &str) -> io::Result<String> {
-        let password = PASSWORD;
-        let new = json!({"email": email, "name": "A Buyer", "password": password});
-        self.post("/api/v1/users", None, &new).await?;
-        self.sign_in(email, password).await
-    }
-
-    /// Posts on a connection of its own.
-    ///
-    /// # Errors
-    /// Where no answer came.
-    pub async fn post(&self, path: &str, token: Option<&str>, json: &Value) -> io::Result<Answer> {
-        let request = Request { method: "POST", path, token, json: Some(json), headers: &[] };
-        self.connect().await?.send(&request).await
-    }
-
-    /// Gets on a connection of its own.
-    ///
-    /// # Errors
-    /// Where no answer came.
-    pub async fn get(&self, path: &str, token: Option<&str>) -> io::Result<Answer> {
-        self.connect().await?.send(&Request { path, token, ..Request::default() }).await
-    }
-}
-
 impl Drop for Server {
     fn drop(&mut self) {
         // Already ended where `kill` or `terminate` were called.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        drop(self.kill());
     }
-}
-
-/// Builds the program with the features that the whole workspace is built with, so that little is built twice.
-///
-/// # Panics
-/// Where it does not build.
-#[must_use]
-pub fn debug_binary() -> PathBuf {
-    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let build = || {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--workspace", "--bin", "cleave", "--quiet"])
-            .current_dir(&root)
-            .status();
-        assert!(status.expect("cargo runs").success(), "the program builds");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        target.join("debug/cleave").canonicalize().expect("the binary is there")
-    };
-    BUILT.get_or_init(build).clone()
 }
 
 /// The databases of a server on PostgreSQL, dropped with the guards.

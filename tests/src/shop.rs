@@ -1,18 +1,22 @@
 //! A shop as its clients see it: stocked, bought from, looked into.
 
-use crate::process::{ADMIN, Server};
+use crate::{
+    http::Answer,
+    process::{ADMIN, Server},
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 /// A running shop and its admin's token.
 #[derive(Debug)]
 pub struct Shop {
-    /// The server.
-    pub server: Server,
+    /// The server that clients talk to.
+    pub server: Arc<Server>,
     /// The admin's access token.
     pub admin: String,
 }
@@ -22,7 +26,8 @@ impl Shop {
     ///
     /// # Errors
     /// Where the server refuses.
-    pub async fn of(server: Server) -> io::Result<Self> {
+    pub async fn of(server: impl Into<Arc<Server>>) -> io::Result<Self> {
+        let server = server.into();
         let admin = server.sign_in(ADMIN.0, ADMIN.1).await?;
         Ok(Self { server, admin })
     }
@@ -44,9 +49,15 @@ impl Shop {
     /// # Panics
     /// Where there is no 200.
     pub async fn look(&self, path: &str) -> Value {
-        let answer = self.server.get(path, Some(&self.admin)).await.expect("an answer");
-        assert_eq!(answer.status, 200, "{path}: {}", answer.json());
-        answer.json()
+        self.try_look(path).await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    async fn try_look(&self, path: &str) -> Result<Value, String> {
+        match self.server.get(path, Some(&self.admin)).await {
+            Ok(answer) if answer.status == 200 => Ok(answer.json()),
+            Ok(answer) => Err(format!("{path}: {} {}", answer.status, answer.json())),
+            Err(error) => Err(format!("{path}: {error}")),
+        }
     }
 
     /// All rows of a list, page by page.
@@ -84,21 +95,46 @@ impl Shop {
         }
     }
 
-    /// What is still on its way or off.
+    /// What is still on its way or off; a module that does not answer is, too.
     async fn unsettled(&self) -> Vec<Value> {
+        self.look_around().await.unwrap_or_else(|why| vec![why.into()])
+    }
+
+    async fn look_around(&self) -> Result<Vec<Value>, String> {
         let list = |answer: Value| answer["data"].as_array().expect("a list").clone();
         // In one read: asked one by one, a saga that goes from one state to another is in none.
         let states = "running,waiting,unwinding,needs_attention";
-        let mut unsettled = list(self.look(&format!("/api/v1/admin/sagas?state={states}")).await);
-        let late = |module: &Value| {
-            ["outbox_lag_ms", "inbox_lag_ms"].iter().any(|lag| module[lag].as_u64().is_some_and(|ms| ms > 0))
-        };
-        unsettled.extend(list(self.look("/api/v1/admin/modules").await).into_iter().filter(late));
-        let integrity = self.look("/api/v1/admin/integrity").await;
+        let sagas = self.try_look(&format!("/api/v1/admin/sagas?state={states}")).await?;
+        let mut unsettled = sagas["unavailable"].as_array().expect("a list").clone();
+        unsettled.extend(list(sagas));
+        let late = |module: &Value| ["outbox_lag_ms", "inbox_lag_ms"].iter().any(|lag| module[lag] != 0);
+        unsettled.extend(list(self.try_look("/api/v1/admin/modules").await?).into_iter().filter(late));
+        let integrity = self.try_look("/api/v1/admin/integrity").await?;
         let sound = |check: &Value| check["violations"] == 0;
         let checks = integrity["checks"].as_array().expect("checks").iter();
         unsettled.extend(checks.filter(|check| !sound(check)).cloned());
-        unsettled
+        Ok(unsettled)
+    }
+
+    /// Asks for a module to be moved: `local`, `http://…`, `nats:…`, `amqp:…`.
+    ///
+    /// # Panics
+    /// Where no answer came.
+    pub async fn place(&self, module: &str, to: &str) -> Answer {
+        let path = format!("/api/v1/admin/modules/{module}/placement");
+        self.server.put(&path, Some(&self.admin), &json!({"to": to})).await.expect("an answer")
+    }
+
+    /// Where a module is, as the server says: `local`, or the place that it was moved to.
+    ///
+    /// # Panics
+    /// As [`Shop::look`].
+    pub async fn place_of(&self, module: &str) -> String {
+        let modules = self.look("/api/v1/admin/modules").await;
+        let modules = modules["data"].as_array().expect("a list");
+        let found = modules.iter().find(|known| known["module"] == module).expect("the module is known");
+        let at = found["at"].as_str().or_else(|| found["placement"].as_str());
+        at.expect("it is somewhere").to_owned()
     }
 
     /// What the provider really did for an order: how much of each kind succeeded.

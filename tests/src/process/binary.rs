@@ -1,0 +1,28 @@
+//! The program that is started.
+
+use std::{path::PathBuf, process::Command, sync::OnceLock};
+
+/// Names a program that is there already, to be started in place of one that is built.
+const BINARY: &str = "TEST_CLEAVE_BINARY";
+
+/// Builds the program with the features that the whole workspace is built with, so that little is built twice. Where
+/// `TEST_CLEAVE_BINARY` names one, that is taken as it is.
+///
+/// # Panics
+/// Where it does not build.
+#[must_use]
+pub fn debug_binary() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--workspace", "--bin", "cleave", "--quiet"])
+            .current_dir(&root)
+            .status();
+        assert!(status.expect("cargo runs").success(), "the program builds");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        target.join("debug/cleave").canonicalize().expect("the binary is there")
+    };
+    let given = || std::env::var_os(BINARY).map(PathBuf::from);
+    BUILT.get_or_init(|| given().unwrap_or_else(build)).clone()
+}

@@ -1,0 +1,60 @@
+//! Every service is restarted under load, as when a new version is rolled out: B27, C17.
+
+use crate::{HEALED, ONE, orders, stocked};
+use serde_json::json;
+use tests::{
+    topology::{Adapter, Databases, MODULES, Plan},
+    verdict::judge,
+};
+
+/// Restarts of each service.
+const ROUNDS: usize = 5;
+
+/// No failed request at the edge, and nothing is a dead letter.
+async fn nobody_notices(adapter: Adapter) {
+    let _one = ONE.lock().await;
+    let topology = Plan::six(adapter, Databases::Sqlite).start().await;
+    let stocked = stocked(&topology.shop).await;
+    let load = orders(&topology.shop, &stocked, 12, &["tok_ok"]).await;
+    load.goes_on(10).await;
+    for _ in 0..ROUNDS {
+        for name in MODULES {
+            let ended = topology.server(name).stop().await.expect("it ends");
+            assert!(ended, "{name} ended badly: {}", topology.server(name).said());
+            topology.server(name).start_again().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            load.goes_on(4).await;
+        }
+    }
+    let history = load.stop().await;
+    let failures = history.failures();
+    assert!(
+        failures.is_empty(),
+        "{} of {} orders and {} looks failed: {failures:#?}",
+        failures.len(),
+        history.attempts.len(),
+        history.looks
+    );
+    topology.shop.settles_within(HEALED).await;
+    let dead = topology.shop.look("/api/v1/admin/dead-letters").await;
+    assert_eq!(dead["data"], json!([]));
+    let verdict = judge(&topology.shop, &history, &stocked).await;
+    assert_eq!(verdict.placed, history.attempts.len(), "every order was placed: {verdict:?}");
+    topology.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_are_not_noticed_over_http() {
+    nobody_notices(Adapter::Http).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
+async fn restarts_are_not_noticed_over_nats() {
+    nobody_notices(Adapter::Nats).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs RabbitMQ"]
+async fn restarts_are_not_noticed_over_amqp() {
+    nobody_notices(Adapter::Amqp).await;
+}
