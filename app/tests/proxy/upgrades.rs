@@ -60,7 +60,11 @@ const OFFER: &str = "GET /up/chat?room=1 HTTP/1.1\r\nHost: a\r\nConnection: keep
 fn websockets(upstream: &Upstream, more: serde_json::Value) -> Server {
     let mut route = route("/up/{*rest}", &upstream.url(), json!({"upgrade": ["websocket"]}));
     route.as_object_mut().expect("a route").extend(more.as_object().expect("more").clone());
-    Server::with(json!([route]), |settings| settings.head_timeout = Duration::from_millis(400))
+    Server::with(json!([route]), |settings| {
+        settings.head_timeout = Duration::from_millis(400);
+        // Longer than any client here waits: what ends when the server stops is not cut off by this.
+        settings.shutdown_timeout = Duration::from_secs(90);
+    })
 }
 
 /// Offers and reads what the upstream says first.
