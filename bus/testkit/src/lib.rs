@@ -1,5 +1,5 @@
 //! What tests of the bus and of modules are made of: the suite that every placement passes, a socket
-//! transport, faults, a clock to set, and waiting for a state. [`wire`] is what every remote adapter passes too.
+//! transport, faults, a clock to set, and waiting for a state. [`mod@wire`] is what every remote adapter passes too.
 
 mod clock;
 pub mod conformance;
