@@ -29,7 +29,7 @@ pub struct SandboxSettings {
     pub database_url: String,
     /// Signs webhooks: `whsec_` and the base64 of 24 to 64 bytes.
     pub webhook_secret: String,
-    /// Where the pages of [`crate::configure`] are reachable for buyers.
+    /// Where the pages of [`crate::show`] are reachable for buyers.
     pub public_url: String,
     /// How many times each webhook is sent; 1 unless duplicates are wanted.
     pub webhook_copies: u32,
