@@ -31,7 +31,8 @@ impl Wire {
 impl Transport for Wire {
     async fn request(&self, name: &str, headers: Headers, bytes: Bytes) -> Result<Bytes, BusError> {
         *lock(&self.sent) = Some((headers, bytes));
-        self.answer.clone().ok_or_else(|| BusError::Unavailable { port: name.into() })
+        // Nothing that would be tried again.
+        self.answer.clone().ok_or_else(|| BusError::UnknownName { name: name.into() })
     }
 
     fn kind(&self) -> &'static str {
