@@ -133,7 +133,7 @@ impl Calls {
         let waited = sent(&delivery.properties).map(|sent| self.delays.wait(&to.address, sent));
         let patience = patience(&headers, waited.unwrap_or_default());
         let (answers, replies) = (Arc::clone(&self.answers), Arc::clone(&self.replies));
-        let (entry, called_off) = Running::enter(&self.running, number);
+        let Some((entry, called_off)) = Running::enter(&self.running, number) else { return };
         drop(bus::spawn(async move {
             let _room_and_entry = (room, entry);
             let outcome = if known {

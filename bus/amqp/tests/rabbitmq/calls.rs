@@ -199,3 +199,39 @@ async fn a_caller_who_leaves_is_heard_of_where_the_call_runs() {
         assert!(call.await.expect("it does not panic").is_ok(), "the tenth is not");
     }
 }
+
+/// CALL-9: a call that is called off while the broker still has it is not begun either.
+#[tokio::test]
+#[ignore = "needs RabbitMQ"]
+async fn a_call_that_was_called_off_at_the_broker_is_never_begun() {
+    let namespace = Namespace::of(&["shop"]);
+    let probe = Probe::shut("");
+    let settings = AmqpSettings { concurrency: 1, prefetch: 1, ..namespace.settings() };
+    let serving = Amqp::connect(settings).expect("good settings");
+    let listener = serving.listener(Arc::clone(&probe) as Arc<dyn Transport>);
+    listener.open("shop").await.expect("the broker is there");
+    let transport = namespace.connect().await.transport();
+    let ask = |body: &'static str| {
+        let transport = Arc::clone(&transport);
+        bus::spawn(async move { transport.request("shop.open", within(SOON), body.into()).await })
+    };
+    let held = ask("held");
+    eventually("the first is begun", SOON, async || probe.count() == 1).await;
+    let raw = Raw::connect(&broker()).await;
+    let queue = namespace.calls("shop");
+    let waiting = async |expected| raw.look(&queue).await.is_some_and(|(waiting, _)| waiting == expected);
+    let called_off = [ask("in its hands"), ask("at the broker")];
+    eventually("both are sent", SOON, async || waiting(1).await).await;
+    for call in called_off {
+        call.abort();
+    }
+    eventually("nobody waits for them", SOON, async || transport.pending() == 1).await;
+    // Sent after the notices, and heard after them.
+    let last = ask("last");
+    eventually("it is sent", SOON, async || waiting(2).await).await;
+    probe.let_go(4);
+    for call in [held, last] {
+        assert!(call.await.expect("it does not panic").is_ok());
+    }
+    assert_eq!(probe.bodies(), ["held", "last"]);
+}
