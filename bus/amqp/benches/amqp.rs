@@ -9,7 +9,10 @@ use bus_amqp::{Amqp, AmqpListener, AmqpSettings};
 use futures::{StreamExt, stream::FuturesUnordered};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
+    options::{
+        BasicConsumeOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+        QueueDeleteOptions,
+    },
     types::FieldTable,
 };
 use serde::{Deserialize, Serialize};
@@ -73,6 +76,7 @@ impl BenchPort for Shelf {
 
 /// A port on another connection.
 struct Port {
+    namespace: String,
     bus: Bus,
     listener: Arc<AmqpListener>,
     _connections: [Amqp; 2],
@@ -90,7 +94,21 @@ impl Port {
         listener.open("bench").await.expect("RabbitMQ is there");
         let bus = Bus::new(Policies::default());
         bus.connect("bench", calling.transport());
-        Self { bus, listener, _connections: [calling, serving] }
+        Self { namespace, bus, listener, _connections: [calling, serving] }
+    }
+
+    /// What it leaves at a broker that it shares.
+    async fn remove(&self, channel: &Channel) {
+        self.listener.close("bench").await;
+        let [events, dead] = ["events", "dead"].map(|kind| format!("{}.{kind}", self.namespace));
+        for queue in [format!("{events}.bench"), dead.clone()] {
+            let deleted = channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+            deleted.await.expect("it is deleted");
+        }
+        for exchange in [events, dead] {
+            let deleted = channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default());
+            deleted.await.expect("it is deleted");
+        }
     }
 
     async fn call(&self) {
@@ -214,7 +232,7 @@ async fn compare() {
         1e6 / port_us,
         port_us / bare_us
     );
-    port.listener.close("bench").await;
+    port.remove(&bare.channel).await;
 }
 
 fn main() {
