@@ -6,9 +6,11 @@
 )]
 
 mod broker;
+mod node;
 mod plan;
 
 pub use broker::{Broker, Namespace};
+pub use node::Node;
 pub use plan::{Adapter, Databases, Plan, Process};
 
 use crate::{
@@ -43,6 +45,8 @@ struct Terms {
     /// The modules' databases, where they are not files of their processes.
     urls: Vec<(String, String)>,
     namespace: Namespace,
+    broker: Option<String>,
+    node: Option<Node>,
     settings: Vec<(String, String)>,
     _databases: Vec<DropGuard>,
 }
@@ -62,7 +66,14 @@ impl Topology {
             Databases::Sqlite => (Vec::new(), Vec::new()),
             Databases::Postgres => crate::process::postgres_urls("topology").await,
         };
-        let namespace = Namespace::new(plan.adapter.and_then(Adapter::broker));
+        let broker = plan.adapter.and_then(Adapter::broker);
+        let node = match broker {
+            Some(broker) if plan.own_broker => Some(Node::start(broker).await),
+            _ => None,
+        };
+        let shared = broker.filter(|_| node.is_none());
+        let namespace = Namespace::new(shared);
+        let broker = node.as_ref().map(Node::url).or_else(|| shared.map(Broker::shared));
         let edge = free_address().expect("an address");
         let terms = Terms {
             binary,
@@ -71,6 +82,8 @@ impl Topology {
             edge,
             urls,
             namespace,
+            broker,
+            node,
             settings: plan.settings,
             _databases: databases,
         };
@@ -142,6 +155,14 @@ impl Topology {
         }
     }
 
+    /// The shop's own broker.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub fn broker(&mut self) -> &mut Node {
+        self.terms.node.as_mut().expect("a broker of its own")
+    }
+
     /// The directory of a process.
     #[must_use]
     pub fn data(&self, name: &str) -> PathBuf {
@@ -174,6 +195,10 @@ impl Drop for Terms {
 }
 
 impl Terms {
+    fn broker(&self) -> &str {
+        self.broker.as_deref().expect("an adapter with a broker has one")
+    }
+
     /// How a process is started that knows where the others are.
     fn setup(&self, process: &Process, wire: SocketAddr, all: &[(Process, SocketAddr)]) -> Setup {
         let data = self.directory.path().join(&process.name);
@@ -187,8 +212,8 @@ impl Terms {
             .with("CLEAVE__SANDBOX__PUBLIC_URL", format!("http://{}", self.edge));
         match self.adapter {
             Some(Adapter::Http) => setup = setup.with("CLEAVE__WIRE__LISTEN", wire.to_string()),
-            Some(Adapter::Nats) => setup = setup.with("CLEAVE__WIRE__NATS", broker::nats()),
-            Some(Adapter::Amqp) => setup = setup.with("CLEAVE__WIRE__AMQP", broker::amqp()),
+            Some(Adapter::Nats) => setup = setup.with("CLEAVE__WIRE__NATS", self.broker()),
+            Some(Adapter::Amqp) => setup = setup.with("CLEAVE__WIRE__AMQP", self.broker()),
             None => {}
         }
         for module in MODULES {

@@ -13,16 +13,15 @@ pub enum Broker {
     Amqp,
 }
 
-pub(super) fn nats() -> String {
-    address("TEST_NATS_URL")
-}
-
-pub(super) fn amqp() -> String {
-    address("TEST_AMQP_URL")
-}
-
-fn address(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} says where the broker is"))
+impl Broker {
+    /// The one that all tests share.
+    pub(super) fn shared(self) -> String {
+        let variable = match self {
+            Self::Nats => "TEST_NATS_URL",
+            Self::Amqp => "TEST_AMQP_URL",
+        };
+        std::env::var(variable).unwrap_or_else(|_| panic!("{variable} says where the broker is"))
+    }
 }
 
 /// What one shop is called on a broker; dropped, its streams, queues and exchanges are removed.
@@ -33,7 +32,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// One that nobody else has.
+    /// One that nobody else has. Without a shared broker there is nothing to remove.
     #[must_use]
     pub fn new(broker: Option<Broker>) -> Self {
         Self { name: format!("tests-{:016x}", rand::random::<u64>()), broker }
@@ -69,7 +68,7 @@ impl Drop for Namespace {
 type Removed = Result<(), Box<dyn Error + Send + Sync>>;
 
 async fn remove_streams(namespace: &str) -> Removed {
-    let jetstream = async_nats::jetstream::new(async_nats::connect(nats()).await?);
+    let jetstream = async_nats::jetstream::new(async_nats::connect(Broker::Nats.shared()).await?);
     let names: Vec<String> = jetstream.stream_names().try_collect().await?;
     for name in names.iter().filter(|name| name.starts_with(&format!("{namespace}_"))) {
         jetstream.delete_stream(name).await?;
@@ -78,7 +77,8 @@ async fn remove_streams(namespace: &str) -> Removed {
 }
 
 async fn remove_queues(namespace: &str) -> Removed {
-    let connection = lapin::Connection::connect(&amqp(), lapin::ConnectionProperties::default()).await?;
+    let connection =
+        lapin::Connection::connect(&Broker::Amqp.shared(), lapin::ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let calls = MODULES.iter().chain(&["sandbox"]).map(|module| format!("{namespace}.call.{module}"));
     let events = MODULES.iter().map(|module| format!("{namespace}.events.{module}"));

@@ -89,6 +89,8 @@ pub struct Plan {
     pub processes: Vec<Process>,
     /// What they talk over, where they are several.
     pub adapter: Option<Adapter>,
+    /// Whether their broker is theirs alone, and not the one of the tests.
+    pub own_broker: bool,
     /// Where their data are.
     pub databases: Databases,
     /// Settings of all of them.
@@ -108,7 +110,7 @@ impl Plan {
             ("CLEAVE__LOG__LEVEL", "info,sea_orm_migration=warn,access=warn"),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { name, processes, adapter, databases, settings }
+        Self { name, processes, adapter, own_broker: false, databases, settings }
     }
 
     /// Everything in one process.
@@ -146,6 +148,13 @@ impl Plan {
     pub fn movable(adapter: Adapter, databases: Databases) -> Self {
         let name = format!("a monolith that moves over {adapter:?} on {databases:?}");
         Self::new(name, vec![Process::serving("shop", &MODULES)], Some(adapter), databases)
+    }
+
+    /// With a broker that can be killed.
+    #[must_use]
+    pub fn with_own_broker(mut self) -> Self {
+        self.own_broker = true;
+        self
     }
 
     /// One more setting of all processes.

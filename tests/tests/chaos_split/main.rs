@@ -1,6 +1,8 @@
 //! Five processes and an edge before them: killed, cut off and restarted under load.
 #![expect(clippy::print_stderr, reason = "what a run saw is for whoever reads its output")]
 
+mod brokers;
+mod degraded;
 mod kills;
 mod restarts;
 

@@ -13,7 +13,9 @@ const ROUNDS: usize = 5;
 /// No failed request at the edge, and nothing is a dead letter.
 async fn nobody_notices(adapter: Adapter) {
     let _one = ONE.lock().await;
-    let topology = Plan::six(adapter, Databases::Sqlite).start().await;
+    // A debug build on a busy machine takes its time to stop and to start.
+    let plan = Plan::six(adapter, Databases::Sqlite).with("CLEAVE__WIRE__PATIENCE", "8s");
+    let topology = plan.start().await;
     let stocked = stocked(&topology.shop).await;
     let load = orders(&topology.shop, &stocked, 12, &["tok_ok"]).await;
     load.goes_on(10).await;
@@ -27,13 +29,9 @@ async fn nobody_notices(adapter: Adapter) {
     }
     let history = load.stop().await;
     let failures = history.failures();
-    assert!(
-        failures.is_empty(),
-        "{} of {} orders and {} looks failed: {failures:#?}",
-        failures.len(),
-        history.attempts.len(),
-        history.looks
-    );
+    let (count, first): (_, Vec<_>) = (failures.len(), failures.iter().take(10).collect());
+    let (orders, looks) = (history.attempts.len(), history.looks);
+    assert_eq!(count, 0, "of {orders} orders and {looks} looks so many failed: {first:#?}");
     topology.shop.settles_within(HEALED).await;
     let dead = topology.shop.look("/api/v1/admin/dead-letters").await;
     assert_eq!(dead["data"], json!([]));
