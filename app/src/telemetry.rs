@@ -9,19 +9,29 @@ use tracing_subscriber::EnvFilter;
 /// A recorder is the process's; tests start several programs in one.
 static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
+/// What is never logged.
+const NEVER: &str = "lapin::returned_messages=off";
+
 /// Starts the log; once per process, a second time changes nothing.
 ///
 /// # Errors
 /// [`SettingsError`] for a level that is none.
 pub(crate) fn start_log(settings: &LogSection) -> Result<(), SettingsError> {
-    let wrong = |error| SettingsError::Invalid(format!("log.level: {error}"));
-    let filter = EnvFilter::builder().parse(&settings.level).map_err(wrong)?;
+    let filter = filter(&settings.level)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     drop(match settings.format {
         LogFormat::Text => log.with_ansi(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     });
     Ok(())
+}
+
+/// What is logged. Whatever the settings say, not what RabbitMQ's client says of messages that come back: all that is in
+/// them, passwords included.
+fn filter(level: &str) -> Result<EnvFilter, SettingsError> {
+    let wrong = |error| SettingsError::Invalid(format!("log.level: {error}"));
+    let filter = EnvFilter::builder().parse(level).map_err(wrong)?;
+    Ok(filter.add_directive(NEVER.parse().map_err(wrong)?))
 }
 
 /// What `/metrics` shows.
@@ -88,4 +98,22 @@ fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 5.12: no level brings a secret into the log.
+    #[test]
+    fn no_level_logs_what_a_broker_sends_back() {
+        for level in ["info", "trace", "lapin=trace", "info,lapin::returned_messages=trace"] {
+            let filter = filter(level).expect(level).to_string();
+            assert!(
+                filter.contains(NEVER) && !filter.contains("returned_messages=trace"),
+                "{level}: {filter}"
+            );
+        }
+        assert!(filter("loud,=").is_err(), "a level that is none is refused");
+    }
 }
