@@ -94,7 +94,10 @@ impl Modules {
     }
 
     /// Starts one module; it does nothing yet by itself.
-    async fn start_module(&self, module: &Module) -> Result<(Working, Option<FirstAdmin>), StartError> {
+    pub(super) async fn start_module(
+        &self,
+        module: &Module,
+    ) -> Result<(Working, Option<FirstAdmin>), StartError> {
         let database = self.stage.open(module.name).await?;
         (module.schema.migrate)(&database).await?;
         let mut started = (module.start)(database, &self.stage).await?;
@@ -175,7 +178,7 @@ impl Modules {
                 passed.map_err(|error| StartError::module(module.name, &error))?;
             }
         }
-        self.carry_on();
+        self.carry_all_on();
         Ok(())
     }
 

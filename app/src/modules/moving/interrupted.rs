@@ -8,7 +8,7 @@ use super::{
     stores,
 };
 use crate::modules::{COMPILED_IN, Module, Modules, Moved, target::Target};
-use bus::Timestamp;
+use bus::{Context, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// How long to wait before asking again.
@@ -16,23 +16,25 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Modules {
     /// Goes on with the moves that the end of this process interrupted.
-    pub(crate) fn carry_on(self: &Arc<Self>) {
-        for module in COMPILED_IN {
-            let modules = Arc::clone(self);
-            match self.record.of(module.name) {
-                Some(Moved::Leaving { to, until }) => {
-                    bus::spawn(async move { modules.find_out(module, to, until).await });
-                }
-                Some(Moved::Returning { .. }) => {
-                    bus::spawn(async move { modules.come_back(module).await });
-                }
+    pub(crate) fn carry_all_on(self: &Arc<Self>) {
+        COMPILED_IN.iter().for_each(|module| self.carry_on(module));
+    }
+
+    /// Goes on with a module's move, if it was interrupted, however long that takes.
+    pub(super) fn carry_on(self: &Arc<Self>, module: &'static Module) {
+        let modules = Arc::clone(self);
+        // Whoever asked for the move has been answered, and its deadline is over.
+        bus::spawn(Context::default().scope(async move {
+            match modules.record.of(module.name) {
+                Some(Moved::Leaving { to, until }) => modules.find_out(module, to, until).await,
+                Some(Moved::Returning { .. }) => modules.come_back(module).await,
                 _ => {}
             }
-        }
+        }));
     }
 
     /// Asks whether a module has arrived that was sent away.
-    pub(super) async fn find_out(self: Arc<Self>, module: &'static Module, to: Target, until: Timestamp) {
+    async fn find_out(&self, module: &'static Module, to: Target, until: Timestamp) {
         loop {
             match self.found_out(module, &to, until).await {
                 Ok(()) => return,
@@ -82,7 +84,7 @@ impl Modules {
     }
 
     /// Goes on with a module's way home.
-    pub(super) async fn come_back(self: Arc<Self>, module: &'static Module) {
+    async fn come_back(&self, module: &'static Module) {
         loop {
             {
                 let _one = self.moving.lock().await;

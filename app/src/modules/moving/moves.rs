@@ -154,9 +154,7 @@ impl Modules {
                 // Two processes on two copies would be worse than none: whoever calls hears that it cannot be reached.
                 connect();
                 held.into_iter().for_each(|held| drop(held.settle()));
-                let (modules, to) = (Arc::clone(self), to.clone());
-                let asked = to.clone();
-                bus::spawn(async move { modules.find_out(module, asked, until).await });
+                self.carry_on(module);
                 Err(ProcessError::Refused(format!(
                     "{to} does not say whether it has taken {} up ({why}). It is not served here meanwhile; as soon as \
                      {to} answers it goes on there or here.",
@@ -235,8 +233,7 @@ impl Modules {
                 Err(why)
             }
             Err(Handover::InDoubt(why)) => {
-                let modules = Arc::clone(self);
-                bus::spawn(async move { modules.come_back(module).await });
+                self.carry_on(module);
                 Err(ProcessError::Refused(format!(
                     "{from} does not say whether it has given {} back ({why}). As soon as it does, it goes on there or \
                      here.",

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::modules::{COMPILED_IN, Module, Modules, Moved, compiled_in};
 use async_trait::async_trait;
+use bus::Context;
 use std::{
     path::PathBuf,
     sync::{Arc, Weak},
@@ -106,7 +107,11 @@ impl ProcessPort for Serving {
         }
         let mut parcels = Vec::new();
         if request.files_are_fetched {
-            for (name, path) in files(&modules, module)? {
+            let files = files(&modules, module)?;
+            if files.iter().any(|(_, path)| stores::has_log(path)) {
+                modules.close_well(module).await?;
+            }
+            for (name, path) in files {
                 if path.exists() {
                     stores::aside(&path)?;
                 }
@@ -181,6 +186,17 @@ impl Modules {
             note(before).map_err(|error| ProcessError::refused(&error))?;
             return Err(ProcessError::refused(&error));
         }
+        Ok(())
+    }
+
+    /// Opens the databases of a module that is not served here and closes them, so that what a process that was killed
+    /// has left in their logs is in their files.
+    async fn close_well(&self, module: &'static Module) -> Result<(), ProcessError> {
+        // For that long it is on the bus; afterwards it is where it was.
+        let _held = self.hold(module);
+        let opened = Context::default().scope(self.start_module(module)).await;
+        let (working, _) = opened.map_err(|error| ProcessError::refused(&error))?;
+        working.close(Instant::now() + self.patience()).await;
         Ok(())
     }
 

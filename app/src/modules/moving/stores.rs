@@ -66,9 +66,14 @@ pub(super) fn put_aside(path: &Path) -> PathBuf {
     beside(path, ".moved")
 }
 
+/// Whether a database's last changes are in a log beside its file, since whoever had it open was killed.
+pub(super) fn has_log(path: &Path) -> bool {
+    beside(path, "-wal").exists()
+}
+
 /// Puts a closed database's file aside.
 pub(super) fn aside(path: &Path) -> Result<(), ProcessError> {
-    if beside(path, "-wal").exists() {
+    if has_log(path) {
         return Err(ProcessError::Refused(format!("{} was not closed well", path.display())));
     }
     fs::rename(path, put_aside(path)).map_err(|error| failed(path, &error))
