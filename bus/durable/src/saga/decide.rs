@@ -17,6 +17,15 @@ pub enum Acted {
     Unknown(String),
 }
 
+/// Why a step has not been undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotUndone {
+    /// Whoever has to do it cannot be reached: it is tried again for as long as that lasts.
+    Unreachable(String),
+    /// It was tried: where that goes on, somebody has to look.
+    Failed(String),
+}
+
 /// What happened to a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -25,7 +34,7 @@ pub enum Input {
     /// The current step acted.
     Acted(Acted),
     /// The current step was undone, or not.
-    Undone(Result<(), String>),
+    Undone(Result<(), NotUndone>),
     /// An operator wants it tried again.
     Retried,
 }
@@ -170,7 +179,15 @@ pub fn decide(saga: &mut Instance, input: Input, steps: &[&str], now: Timestamp,
                 }
             }
         }
-        (Phase::Unwinding, Input::Undone(Err(why))) => {
+        (Phase::Unwinding, Input::Undone(Err(NotUndone::Unreachable(why)))) => {
+            saga.note(now, name, "undo_failed", Some(&why));
+            // Of the same failure only the first is noted.
+            let since = saga.history.last().map_or(now, |first| first.at);
+            saga.error = Some(why);
+            saga.due_at = now.after(patience.undo.outage(since.until(now), random));
+            Effect::Rest
+        }
+        (Phase::Unwinding, Input::Undone(Err(NotUndone::Failed(why)))) => {
             saga.attempts += 1;
             saga.note(now, name, "undo_failed", Some(&why));
             saga.error = Some(why);

@@ -1,7 +1,7 @@
 //! Carries out what [`decide`](super::decide) decides: runs steps, saves, takes over what others left.
 
 use super::{
-    Acted, Effect, Input, Phase, Saga, decide,
+    Acted, Effect, Input, NotUndone, Phase, Saga, decide,
     store::{self, Held},
 };
 use crate::{Database, Tx, bell::Bell};
@@ -260,13 +260,18 @@ impl<S: Saga> Engine<S> {
         }
     }
 
-    async fn undo(&self, step: usize, state: &mut S::State) -> Result<(), String> {
-        let Some(step) = self.0.saga.steps().get(step) else { return Err("no such step".into()) };
+    async fn undo(&self, step: usize, state: &mut S::State) -> Result<(), NotUndone> {
+        let failed = |why: String| Err(NotUndone::Failed(why));
+        let Some(step) = self.0.saga.steps().get(step) else { return failed("no such step".into()) };
         let work = AssertUnwindSafe(step.undo(state)).catch_unwind();
         match tokio::time::timeout(self.0.settings.step_timeout, work).await {
-            Ok(Ok(undone)) => undone.map_err(|error| error.to_string()),
-            Ok(Err(_)) => Err(format!("the undo panicked ({})", Incident::log(&"an undo panicked"))),
-            Err(_) => Err("the undo took too long".into()),
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error @ (BusError::Unavailable { .. } | BusError::Overloaded { .. })))) => {
+                Err(NotUndone::Unreachable(error.to_string()))
+            }
+            Ok(Ok(Err(error))) => failed(error.to_string()),
+            Ok(Err(_)) => failed(format!("the undo panicked ({})", Incident::log(&"an undo panicked"))),
+            Err(_) => failed("the undo took too long".into()),
         }
     }
 

@@ -11,7 +11,7 @@ mod row;
 pub(crate) mod store;
 
 pub use bus::{Phase, SagaEntry, SagaView};
-pub use decide::{Acted, Effect, Input, Instance, decide};
+pub use decide::{Acted, Effect, Input, Instance, NotUndone, decide};
 pub use engine::{Begun, Driven, Engine, SagaSettings};
 
 use crate::Tx;

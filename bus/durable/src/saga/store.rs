@@ -4,7 +4,9 @@ use super::{decide::Instance, row};
 use crate::{Database, Tx, Update, later::chunks, outbox::binds};
 use bus::{BusError, Context, Phase, SagaView, Timestamp};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait as _},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -82,13 +84,15 @@ pub(crate) async fn due(
 
 pub(crate) fn due_by(now: Timestamp, kind: &str, orphans: bool, limit: u64) -> Select<row::Entity> {
     // The phases stand in the text, or the partial index could not be used. Orphans are asked for once.
+    let is_due = row::Column::DueAt.lte(now.micros());
     let open = if orphans {
-        "(phase IN ('running', 'unwinding') OR (phase = 'waiting' AND due_at <= $1))"
+        let driven = Expr::cust("phase IN ('running', 'unwinding')");
+        driven.or(Expr::cust("phase = 'waiting'").and(is_due))
     } else {
-        "phase IN ('running', 'waiting', 'unwinding') AND due_at <= $1"
+        Expr::cust("phase IN ('running', 'waiting', 'unwinding')").and(is_due)
     };
     row::Entity::find()
-        .filter(Expr::cust_with_values(open, [now.micros()]))
+        .filter(open)
         .filter(row::Column::Kind.eq(kind))
         .order_by_asc(row::Column::DueAt)
         .limit(limit)

@@ -123,6 +123,45 @@ async fn an_undo_that_fails_is_tried_again(home: Home) {
     }
 }
 
+/// Three sagas that wait for no time at all are taken up again, one after the other, by whoever looks for due ones.
+async fn due_ones_are_looked_after(database: &Database, besides: &str) {
+    let elsewhere = Elsewhere::default();
+    let engine = engine(database, &elsewhere, settings());
+    let (stop, stopped) = watch::channel(false);
+    let workers = engine.workers(stopped);
+    for other in ["first", "second", "third"] {
+        elsewhere.add(Point::BeforeAct(0), Fault::Wait(database.sources().now()));
+        let other = format!("{other} besides {besides}");
+        drop(begin(&engine, database, &other).await);
+        let ended = async || view(database, &other).await.state == Phase::Completed;
+        eventually("it goes on", SOON, ended).await;
+    }
+    stop.send_replace(true);
+    futures::future::join_all(workers).await;
+}
+
+/// I6: whoever has to undo cannot be reached for longer than any number of attempts: nobody has to look.
+async fn an_undo_that_does_not_get_through_is_tried_until_it_does(home: Home) {
+    let clock = ManualClock::default();
+    let database = home.open_with("shop", &[SHOP], Sources::with_clock(Arc::new(clock.clone()))).await;
+    let faults = std::iter::repeat_n((Point::BeforeUndo(1), Fault::Unknown), 40);
+    let elsewhere = Elsewhere::with(std::iter::once((Point::BeforeAct(2), Fault::Refuse)).chain(faults));
+    let engine = engine(&database, &elsewhere, settings());
+    let (_stop, stopped) = watch::channel(false);
+    let _workers = engine.workers(stopped);
+    drop(begin(&engine, &database, "thing").await);
+    let ended = async || {
+        // The longest pause.
+        clock.advance(Duration::from_secs(10));
+        let state = view(&database, "thing").await.state;
+        assert_ne!(state, Phase::NeedsAttention);
+        state == Phase::Compensated
+    };
+    eventually("it is undone", SOON, ended).await;
+    elsewhere.assert_all_fired();
+    elsewhere.assert_undone("thing", 2);
+}
+
 /// B17, I6: an undo that keeps failing is given up after its attempts, where an operator sees it; tried again by
 /// him it completes.
 async fn an_undo_that_keeps_failing_needs_attention(home: Home) {
@@ -202,7 +241,9 @@ async fn a_saga_that_waits_goes_on_in_time_or_when_woken(home: Home) {
         let _workers = engine.workers(stopped);
         let driven = begin(&engine, &database, &thing).await.await.expect("driven");
         assert_eq!(driven.phase, Phase::Waiting);
-        assert_eq!(view(&database, &thing).await.due_at, later);
+        due_ones_are_looked_after(&database, &thing).await;
+        let waits = view(&database, &thing).await;
+        assert_eq!((waits.state, waits.due_at), (Phase::Waiting, later), "its time has not come");
         assert_eq!(
             number(&database, &format!("SELECT value AS n FROM note WHERE name = 'waiting {thing}'")).await,
             1
@@ -268,6 +309,7 @@ crate::on_both! {
     /// B17.
     an_undo_that_fails_is_tried_again;
     /// B17, I6.
+    an_undo_that_does_not_get_through_is_tried_until_it_does;
     an_undo_that_keeps_failing_needs_attention;
     /// Section 3.3.
     an_end_that_fails_is_tried_again;

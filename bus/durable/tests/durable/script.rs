@@ -35,7 +35,7 @@ pub(crate) enum Point {
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     Refuse,
-    /// No answer; before the act it was not carried out, after it it was.
+    /// No answer; before the act, or its undo, it was not carried out, after it it was.
     Unknown,
     Fail,
     Panic,
@@ -107,10 +107,13 @@ pub(crate) struct Remote {
 impl Elsewhere {
     pub(crate) fn with(faults: impl IntoIterator<Item = (Point, Fault)>) -> Self {
         let elsewhere = Self::default();
-        for (point, fault) in faults {
-            elsewhere.inner().faults.entry(point).or_default().push_back(fault);
-        }
+        faults.into_iter().for_each(|(point, fault)| elsewhere.add(point, fault));
         elsewhere
+    }
+
+    /// One more fault.
+    pub(crate) fn add(&self, point: Point, fault: Fault) {
+        self.inner().faults.entry(point).or_default().push_back(fault);
     }
 
     /// Everything is asked twice.
@@ -228,9 +231,12 @@ impl Step<Facts> for Scripted {
     }
 
     async fn undo(&self, _: &mut Facts) -> Result<(), BusError> {
-        if let Some(Fault::Fail) = self.elsewhere.pass(Point::BeforeUndo(self.index)).await {
-            return Err(BusError::Unavailable { port: "elsewhere".into() });
-        }
+        let fails = |fault| match fault {
+            Some(Fault::Fail) => Err(BusError::DeadlineExceeded { name: "undo".into() }),
+            Some(Fault::Unknown) => Err(BusError::Unavailable { port: "elsewhere".into() }),
+            _ => Ok(()),
+        };
+        fails(self.elsewhere.pass(Point::BeforeUndo(self.index)).await)?;
         {
             let mut inner = self.elsewhere.inner();
             for _ in 0..=usize::from(inner.twice) {
@@ -239,10 +245,7 @@ impl Step<Facts> for Scripted {
                 remote.undos += 1;
             }
         }
-        match self.elsewhere.pass(Point::AfterUndo(self.index)).await {
-            Some(Fault::Fail) => Err(BusError::Unavailable { port: "elsewhere".into() }),
-            _ => Ok(()),
-        }
+        fails(self.elsewhere.pass(Point::AfterUndo(self.index)).await)
     }
 }
 

@@ -7,7 +7,7 @@ mod shell;
 mod weather;
 
 use bus::Timestamp;
-use bus_durable::saga::{Acted, Input, Instance, Phase};
+use bus_durable::saga::{Acted, Input, Instance, NotUndone, Phase};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
@@ -310,7 +310,7 @@ impl World {
             Reply::Wait => Input::Acted(Acted::Wait(soon)),
             Reply::NoAnswer => Input::Acted(Acted::Unknown("no answer".into())),
             Reply::Undone => Input::Undone(Ok(())),
-            Reply::UndoFailed => Input::Undone(Err("undo failed".into())),
+            Reply::UndoFailed => Input::Undone(Err(NotUndone::Failed("undo failed".into()))),
         };
         self.token(process);
         self.drive(process, input);
