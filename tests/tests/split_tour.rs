@@ -77,7 +77,9 @@ async fn the_split_tour_works_as_pasted() {
     let script = exchange(block("## Ten minutes"))
         .replace("target/debug/cleave", &binary.display().to_string())
         .replace("deploy/tour/shop.toml", &shop.display().to_string())
-        .replace("/tmp/orders.txt", &orders);
+        .replace("/tmp/orders.txt", &orders)
+        // Its default is the port of the README.
+        .replace("$CLEAVE place", &format!("$CLEAVE place --server http://127.0.0.1:{}", ports[0]));
     let ran = tokio::task::spawn_blocking(move || Command::new("bash").args(["-e", "-c", &script]).output());
     let ran = ran.await.expect("ends").expect("bash runs");
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
