@@ -3,7 +3,8 @@
 //! Starts the release binary as a process of its own. Placements are durable: stock reserved, payment authorized
 //! and captured at the embedded sandbox, order placed, events out, `synchronous=FULL`. Figures are for reading and
 //! for ratios within one run; nothing fails on them. Arguments: any of `startup`, `placements`, `postgres`,
-//! `products`, `soak` (ten minutes); without one, all but the soak. PostgreSQL needs `TEST_POSTGRES_URL`.
+//! `five` (processes over NATS, beside one), `products`, `soak` (ten minutes); without one, all but the soak. PostgreSQL
+//! needs `TEST_POSTGRES_URL`, and five processes need `TEST_NATS_URL`.
 #![expect(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
 use hdrhistogram::Histogram;
@@ -20,6 +21,7 @@ use std::{
 use tests::{
     http::Request,
     process::{ADMIN, Server, Setup, postgres_urls},
+    topology::{Adapter, Databases, Plan},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -34,13 +36,20 @@ async fn main() {
     }
     if wants("placements") {
         let data = tempfile::tempdir().expect("a directory");
-        placements("SQLite", &setup(&binary, data.path())).await;
+        let server = setup(&binary, data.path()).start().await.expect("starts");
+        placements("SQLite", &server).await;
+        server.terminate().expect("ends");
     }
     if wants("postgres") && std::env::var_os("TEST_POSTGRES_URL").is_some() {
         let data = tempfile::tempdir().expect("a directory");
         let (urls, guards) = postgres_urls("bench").await;
-        placements("PostgreSQL", &setup(&binary, data.path()).on_postgres(&urls)).await;
+        let server = setup(&binary, data.path()).on_postgres(&urls).start().await.expect("starts");
+        placements("PostgreSQL", &server).await;
+        server.terminate().expect("ends");
         drop(guards);
+    }
+    if wants("five") && std::env::var_os("TEST_NATS_URL").is_some() {
+        five(&binary).await;
     }
     if wants("products") {
         products(&binary).await;
@@ -203,13 +212,15 @@ fn order(buyers: Vec<String>) -> impl Fn(u64) -> (String, String, Option<Value>,
     }
 }
 
-async fn placements(name: &str, setup: &Setup) {
-    let server = setup.start().await.expect("starts");
-    let make = order(stocked(&server).await);
-    load(&server, 16, Duration::from_secs(3), Duration::ZERO, make.clone(), 201).await;
+/// Returns how many a second there were at 64 clients.
+async fn placements(name: &str, server: &Server) -> f64 {
+    let make = order(stocked(server).await);
+    load(server, 16, Duration::from_secs(3), Duration::ZERO, make.clone(), 201).await;
+    let mut rate = 0.0;
     for clients in [8, 64] {
-        let load = load(&server, clients, Duration::from_secs(10), Duration::ZERO, make.clone(), 201).await;
+        let load = load(server, clients, Duration::from_secs(10), Duration::ZERO, make.clone(), 201).await;
         load.print(&format!("placements on {name}, {clients} clients"));
+        rate = load.rate();
     }
     let resident = server.resident_bytes().unwrap_or(0);
     println!("resident memory after it: {} MB", resident / 1_000_000);
@@ -227,7 +238,19 @@ async fn placements(name: &str, setup: &Setup) {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    server.terminate().expect("ends");
+    rate
+}
+
+/// One process for each module, over NATS, beside one process for all.
+async fn five(binary: &std::path::Path) {
+    let quiet = |plan: Plan| plan.with("CLEAVE__LOG__LEVEL", "warn").with("CLEAVE__HTTP__WORKERS", "2");
+    let mut rates = Vec::new();
+    for plan in [Plan::monolith(Databases::Sqlite), Plan::five(Adapter::Nats, Databases::Sqlite)] {
+        let topology = quiet(plan).start_from(binary.to_owned()).await;
+        rates.push(placements(&format!("SQLite, {}", topology.name), &topology.shop.server).await);
+        topology.stop().await;
+    }
+    println!("five processes over NATS place {:.2} of what one process does", rates[1] / rates[0]);
 }
 
 async fn products(binary: &std::path::Path) {

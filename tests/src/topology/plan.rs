@@ -2,6 +2,7 @@
 
 use super::{MODULES, Topology, broker::Broker};
 use crate::process::debug_binary;
+use std::path::PathBuf;
 
 /// What carries calls and events between processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +170,14 @@ impl Plan {
     /// # Panics
     /// Where one is not.
     pub async fn start(self) -> Topology {
-        Topology::start(self, debug_binary()).await
+        self.start_from(debug_binary()).await
+    }
+
+    /// The same, each process being this program.
+    ///
+    /// # Panics
+    /// Where one is not ready.
+    pub async fn start_from(self, binary: PathBuf) -> Topology {
+        Topology::start(self, binary).await
     }
 }

@@ -8,7 +8,7 @@ use tests::{
 };
 
 /// Restarts of each service.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 20;
 
 /// No failed request at the edge, and nothing is a dead letter.
 async fn nobody_notices(adapter: Adapter) {
