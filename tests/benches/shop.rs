@@ -11,7 +11,6 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,7 +19,7 @@ use std::{
 };
 use tests::{
     http::Request,
-    process::{ADMIN, Server, Setup, postgres_urls},
+    process::{ADMIN, Server, Setup, cargo, postgres_urls},
     topology::{Adapter, Databases, Plan},
 };
 
@@ -61,11 +60,8 @@ async fn main() {
 
 fn build() -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "-p", "cleave"])
-        .current_dir(&root)
-        .status()
-        .expect("cargo runs");
+    let built =
+        cargo().args(["build", "--release", "-p", "cleave"]).current_dir(&root).status().expect("cargo runs");
     assert!(built.success());
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     target.join("release/cleave").canonicalize().expect("the binary is there")

@@ -15,14 +15,24 @@ pub fn debug_binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--workspace", "--bin", "cleave", "--quiet"])
-            .current_dir(&root)
-            .status();
+        let status =
+            cargo().args(["build", "--workspace", "--bin", "cleave", "--quiet"]).current_dir(&root).status();
         assert!(status.expect("cargo runs").success(), "the program builds");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         target.join("debug/cleave").canonicalize().expect("the binary is there")
     };
     let given = || std::env::var_os(BINARY).map(PathBuf::from);
     BUILT.get_or_init(|| given().unwrap_or_else(build)).clone()
+}
+
+/// Cargo, as from a shell. What it tells a test about the package would make build scripts that look at it run again, and
+/// everything that depends on them be built anew, there and back.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
