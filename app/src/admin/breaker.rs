@@ -23,6 +23,8 @@ enum Stance {
     Open,
     /// Lets every call through.
     Closed,
+    /// Lets every call through, and counts how often it would have opened.
+    MetricsOnly,
 }
 
 /// Forces a breaker open or closed, until it is told otherwise or the module moves. How it stands is in
@@ -52,6 +54,7 @@ pub(crate) async fn force(
         Stance::Auto => Forced::Auto,
         Stance::Open => Forced::Open,
         Stance::Closed => Forced::Closed,
+        Stance::MetricsOnly => Forced::MetricsOnly,
     };
     if desk.bus.force_breaker(&module, forced) {
         tracing::warn!(module = module.as_str(), state = ?wish.state, "the breaker was forced");

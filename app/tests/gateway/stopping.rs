@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{io::Write as _, net::TcpStream, sync::atomic::Ordering};
 
-/// B27, C17: what runs is answered, the listener is closed, and writes without a client are waited for.
+/// B27, C17, M6: what runs is answered, the listener is closed, and writes without a client are waited for.
 #[test]
 fn a_stop_finishes_what_runs() {
     let mut server = Server::start();

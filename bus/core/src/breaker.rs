@@ -85,6 +85,8 @@ pub enum Forced {
     Open,
     /// Let everything through.
     Closed,
+    /// Let everything through, and count how often it would have opened.
+    MetricsOnly,
 }
 
 /// How a breaker stands.
@@ -101,6 +103,8 @@ pub enum BreakerState {
     ForcedClosed,
     /// Nothing goes through, because somebody said so.
     ForcedOpen,
+    /// Everything goes through, and how often it would have opened is counted.
+    MetricsOnly,
 }
 
 impl BreakerState {
@@ -113,13 +117,14 @@ impl BreakerState {
             Self::Open => "open",
             Self::ForcedClosed => "forced_closed",
             Self::ForcedOpen => "forced_open",
+            Self::MetricsOnly => "metrics_only",
         }
     }
 
     /// What the gauge shows: 0 lets through, 1 probes, 2 does not.
     fn level(self) -> f64 {
         match self {
-            Self::Closed | Self::ForcedClosed => 0.0,
+            Self::Closed | Self::ForcedClosed | Self::MetricsOnly => 0.0,
             Self::HalfOpen => 1.0,
             Self::Open | Self::ForcedOpen => 2.0,
         }
@@ -187,9 +192,12 @@ impl Breaker {
     /// State and gauge change in one step: both under the lock.
     fn step<T>(&self, change: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.lock();
-        let before = machine.state();
+        let (before, earlier) = (machine.state(), machine.would_have_opened());
         let done = change(&mut machine);
         let after = machine.state();
+        if machine.would_have_opened() > earlier {
+            metrics::counter!("bus_breaker_would_open_total", "port" => self.port.clone()).increment(1);
+        }
         if before != after {
             self.show(after);
             metrics::counter!("bus_breaker_transitions_total", "port" => self.port.clone(), "to" => after.name())

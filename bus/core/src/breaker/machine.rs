@@ -13,6 +13,8 @@ pub(crate) struct Machine {
     epoch: u64,
     /// How often in a row it has opened without closing in between.
     opened: u32,
+    /// How often it would have opened, had it not been told to look on.
+    would_have_opened: u64,
 }
 
 #[derive(Debug)]
@@ -38,13 +40,14 @@ pub(crate) struct Ticket {
 
 impl Machine {
     pub(crate) fn new(forced: Forced) -> Self {
-        Self { forced, state: State::Closed(Window::default()), epoch: 0, opened: 0 }
+        Self { forced, state: State::Closed(Window::default()), epoch: 0, opened: 0, would_have_opened: 0 }
     }
 
     pub(crate) fn state(&self) -> BreakerState {
         match (self.forced, &self.state) {
             (Forced::Open, _) => BreakerState::ForcedOpen,
             (Forced::Closed, _) => BreakerState::ForcedClosed,
+            (Forced::MetricsOnly, _) => BreakerState::MetricsOnly,
             (Forced::Auto, State::Closed(_)) => BreakerState::Closed,
             (Forced::Auto, State::Open { .. }) => BreakerState::Open,
             (Forced::Auto, State::HalfOpen(_)) => BreakerState::HalfOpen,
@@ -55,7 +58,7 @@ impl Machine {
     pub(crate) fn admit(&mut self, rule: &BreakerRule, now: Instant, random: f64) -> Option<Ticket> {
         match self.forced {
             Forced::Open => return None,
-            Forced::Closed => return Some(self.ticket()),
+            Forced::Closed | Forced::MetricsOnly => return Some(self.ticket()),
             Forced::Auto => {}
         }
         if matches!(self.state, State::Open { until } if until <= now) {
@@ -87,7 +90,7 @@ impl Machine {
         now: Instant,
         random: f64,
     ) {
-        if self.forced != Forced::Auto || ticket != self.ticket() {
+        if matches!(self.forced, Forced::Open | Forced::Closed) || ticket != self.ticket() {
             return;
         }
         match &mut self.state {
@@ -95,7 +98,12 @@ impl Machine {
             State::Closed(window) => {
                 window.note(outcome, rule, now);
                 if matches!(outcome, Outcome::Failure | Outcome::Slow) && window.trips(rule, now) {
-                    self.open(rule, now, random);
+                    if self.forced == Forced::MetricsOnly {
+                        self.would_have_opened += 1;
+                        self.turn(State::Closed(Window::default()));
+                    } else {
+                        self.open(rule, now, random);
+                    }
                 }
             }
             State::HalfOpen(trial) => {
@@ -122,6 +130,10 @@ impl Machine {
             self.opened = 0;
             self.turn(State::Closed(Window::default()));
         }
+    }
+
+    pub(crate) fn would_have_opened(&self) -> u64 {
+        self.would_have_opened
     }
 
     pub(crate) fn status(&self, rule: &BreakerRule, now: Instant) -> BreakerStatus {

@@ -285,8 +285,8 @@ async fn a_discarded_dead_letter_frees_its_key(home: Home) {
     dispatch.stop().await;
 }
 
-/// B12, F25: however long a module that a handler needs is away, the message is no dead letter and needs no
-/// operator; and the tries meanwhile are not counted against it.
+/// B12, F25, C6, CB-16: however long a module that a handler needs is away, or the breaker before it is open, the
+/// message is no dead letter and needs no operator; and the tries meanwhile are not counted against it.
 async fn an_outage_makes_no_dead_letters(home: Home) {
     let database = home.open().await;
     let handler = Handler::new(SHOP, |moved, tried| match (&*moved.thing, tried) {
@@ -391,7 +391,7 @@ crate::on_both! {
     poison_is_one_dead_letter_and_holds_up_its_own_key_at_most;
     /// B13.
     a_discarded_dead_letter_frees_its_key;
-    /// B12, F25.
+    /// B12, F25, C6, CB-16.
     an_outage_makes_no_dead_letters;
     /// EVT-25.
     an_event_published_in_a_handler_reaches_a_third_module;

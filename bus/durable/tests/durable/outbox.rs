@@ -59,7 +59,7 @@ async fn an_undeclared_event_is_refused(home: Home) {
     assert_eq!(count(&database, "note", "1 = 1").await, 0);
 }
 
-/// C1: a declared event that nobody subscribes to is parked where an operator sees it, never gone without a word.
+/// C1, M5: a declared event that nobody subscribes to is parked where an operator sees it, never gone without a word.
 async fn an_event_without_subscribers_is_parked_and_seen(home: Home) {
     let database = home.open().await;
     let published = database.write((), |(), tx| Box::pin(async move { tx.publish(&Unheard) }));

@@ -93,7 +93,7 @@ pub async fn a_started_call_runs_to_its_end(placement: &dyn Placement) {
     world.until_idle().await;
 }
 
-/// C21, CALL-19: each error, of the domain and of the bus, is the same value, variant and fields included.
+/// C21, CALL-19, M9: each error, of the domain and of the bus, is the same value, variant and fields included.
 pub async fn every_error_is_the_same_value_as_in_the_handler(placement: &dyn Placement) {
     let world = World::new(placement).await;
     let sku = || "mug-blue".to_owned();

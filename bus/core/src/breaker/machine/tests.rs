@@ -264,6 +264,23 @@ fn an_operator_has_the_last_word() {
     assert!(open.admit().is_some());
 }
 
+/// CB-9: told to look on, it lets everything through and counts each time that it would have opened, once.
+#[test]
+fn one_that_looks_on_counts_and_refuses_nothing() {
+    let mut bench = Bench::new().opened();
+    bench.machine.force(Forced::MetricsOnly);
+    for times in 0..3 {
+        assert_eq!(
+            (bench.machine.would_have_opened(), bench.machine.state()),
+            (times, BreakerState::MetricsOnly)
+        );
+        bench.run("---");
+    }
+    bench.machine.force(Forced::Auto);
+    bench.run("--");
+    assert_eq!(bench.machine.state(), BreakerState::Closed, "what came before is forgotten");
+}
+
 #[test]
 fn processes_do_not_all_probe_at_the_same_moment() {
     assert_eq!(wait(&RULE, 0, 0.0), Duration::from_millis(800));
