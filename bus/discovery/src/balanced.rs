@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 /// Sends each call to one of a target's instances.
 ///
-/// The key that [`Strategy::ByKey`](crate::Strategy::ByKey) goes by is the header `key`, which the bus sets from the
-/// context of whoever calls; nothing in a message is looked at.
+/// The key that [`Strategy::ByKey`](crate::Strategy::ByKey) goes by is the header `key`, which the bus sets where a call is
+/// made within [`bus::keyed`]; without one it is on whose behalf the call is made, so that one session's calls go to one
+/// instance. Nothing in a message is looked at.
 pub struct Balanced {
     balancer: Balancer<Arc<dyn Transport>>,
     kind: &'static str,
@@ -40,7 +41,7 @@ impl Balanced {
     }
 
     async fn carry(&self, name: &str, headers: Headers, bytes: Bytes, call: Call) -> Result<Bytes, BusError> {
-        let key = headers.get("key").map(String::as_str);
+        let key = headers.get("key").or_else(|| headers.get("caller")).map(String::as_str);
         let Some(instance) = self.balancer.pick(key, deadline(&headers)) else {
             return Err(BusError::Unheard { port: port(name) });
         };

@@ -144,18 +144,20 @@ async fn all_are_used_when_too_few_are_alive() {
 #[tokio::test]
 async fn calls_of_one_key_go_to_one_instance() {
     let by_key = Balance { strategy: Strategy::ByKey, ..TURNS };
-    let owners = async |ids: &str| {
+    let owners = async |header: &str, ids: &str| {
         let (_tell, watch) = shown(ids);
         let balanced = balanced(&Arc::default(), watch, by_key);
         let mut owners = Vec::new();
         for key in 0..50 {
-            let headers = Headers::from([("key".to_owned(), format!("sku-{key}"))]);
+            let headers = Headers::from([(header.to_owned(), format!("sku-{key}"))]);
             owners.push(balanced.request("shop.ask", headers, Bytes::new()).await.expect("an answer"));
         }
         owners
     };
-    let (one, other, fewer) = (owners("abcd").await, owners("abcd").await, owners("abd").await);
+    let (one, other, fewer) =
+        (owners("key", "abcd").await, owners("key", "abcd").await, owners("key", "abd").await);
     assert_eq!(one, other, "two callers that know nothing of each other");
+    assert_eq!(one, owners("caller", "abcd").await, "without a key it is whoever is called for");
     for (before, after) in one.iter().zip(&fewer) {
         assert!(before == after || before == "c", "{before:?} lost a key to {after:?}");
     }
