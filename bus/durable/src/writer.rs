@@ -164,9 +164,11 @@ pub(crate) struct Task {
 
 impl Task {
     async fn run(self, mut orders: mpsc::Receiver<Order>) {
+        // PostgreSQL commits for several connections at once by itself; there the wait only made everybody wait.
+        let gathers = self.connection.get_database_backend() == DatabaseBackend::Sqlite;
         let mut before = 0;
         while let Some(order) = orders.recv().await {
-            if before >= SIBLINGS {
+            if gathers && before >= SIBLINGS {
                 // Those whom the last commit answered are about to come again: one commit for all of them.
                 tokio::time::sleep(GATHER).await;
             }
