@@ -10,7 +10,6 @@
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +18,7 @@ use std::{
 };
 use tests::{
     http::Request,
-    process::{ADMIN, Server, Setup, cargo, postgres_urls},
+    process::{ADMIN, Server, Setup, postgres_urls, release_binary},
     topology::{Adapter, Databases, Plan},
 };
 
@@ -29,7 +28,7 @@ async fn main() {
     let wants = |name: &str| {
         if wanted.is_empty() { name != "soak" } else { wanted.iter().any(|wanted| wanted == name) }
     };
-    let binary = build();
+    let binary = release_binary();
     if wants("startup") {
         startup(&binary).await;
     }
@@ -56,15 +55,6 @@ async fn main() {
     if wants("soak") {
         soak(&binary).await;
     }
-}
-
-fn build() -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let built =
-        cargo().args(["build", "--release", "-p", "cleave"]).current_dir(&root).status().expect("cargo runs");
-    assert!(built.success());
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("release/cleave").canonicalize().expect("the binary is there")
 }
 
 fn setup(binary: &std::path::Path, data: &std::path::Path) -> Setup {

@@ -138,4 +138,18 @@ pub const MUTANTS: &[Mutant] = &[
         fault: "",
         suite: DURABLE,
     },
+    Mutant {
+        name: "a-resting-saga-is-taken-up-before-it-is-due",
+        file: "bus/durable/src/saga/store.rs",
+        original: "Expr::cust(\"phase IN ('running', 'waiting', 'unwinding')\").and(is_due)",
+        fault: "Expr::cust(\"phase IN ('running', 'waiting', 'unwinding')\")",
+        suite: DURABLE,
+    },
+    Mutant {
+        name: "an-outage-counts-against-a-saga",
+        file: "bus/durable/src/saga/engine.rs",
+        original: "Err(NotUndone::Unreachable(error.to_string()))",
+        fault: "failed(error.to_string())",
+        suite: DURABLE,
+    },
 ];

@@ -3,7 +3,7 @@
 mod binary;
 mod requests;
 
-pub use binary::{cargo, debug_binary};
+pub use binary::{cargo, debug_binary, release_binary};
 
 use crate::http::{Answer, Connection, Request};
 use std::{

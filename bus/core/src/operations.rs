@@ -164,7 +164,7 @@ pub struct SagaEntry {
     pub at: Timestamp,
     /// The step, or what happened to the whole.
     pub what: String,
-    /// `done`, `refused`, `waiting`, `unknown`, `undone`, `undo_failed`.
+    /// `done`, `refused`, `waiting`, `unknown`, `undone`, `undo_failed`, `unreachable`.
     pub outcome: String,
     /// Why, where there is a why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -67,7 +67,7 @@ fn copy_sources(root: &Path, copy: &Path) -> io::Result<()> {
 
 fn is_noticed(mutant: &Mutant, copy: &Path) -> io::Result<Verdict> {
     let cargo = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = tests::process::cargo();
         command.arg("test").args(arguments).current_dir(copy).env("CARGO_TARGET_DIR", copy.join("../target"));
         command.stdout(Stdio::null()).stderr(Stdio::null()).status()
     };

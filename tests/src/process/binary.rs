@@ -13,16 +13,26 @@ const BINARY: &str = "TEST_CLEAVE_BINARY";
 #[must_use]
 pub fn debug_binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-        let status =
-            cargo().args(["build", "--workspace", "--bin", "cleave", "--quiet"]).current_dir(&root).status();
-        assert!(status.expect("cargo runs").success(), "the program builds");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        target.join("debug/cleave").canonicalize().expect("the binary is there")
-    };
     let given = || std::env::var_os(BINARY).map(PathBuf::from);
+    let build = || built(&["--workspace", "--bin", "cleave", "--quiet"], "debug");
     BUILT.get_or_init(|| given().unwrap_or_else(build)).clone()
+}
+
+/// Builds the program as it is shipped, with its own features.
+///
+/// # Panics
+/// Where it does not build.
+#[must_use]
+pub fn release_binary() -> PathBuf {
+    built(&["--release", "-p", "cleave"], "release")
+}
+
+fn built(arguments: &[&str], profile: &str) -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let status = cargo().arg("build").args(arguments).current_dir(&root).status();
+    assert!(status.expect("cargo runs").success(), "the program builds");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    target.join(profile).join("cleave").canonicalize().expect("the binary is there")
 }
 
 /// Cargo, as from a shell. What it tells a test about the package would make build scripts that look at it run again, and

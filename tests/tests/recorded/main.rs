@@ -1,8 +1,11 @@
 //! B28: what an older release has left in its databases, killed in the middle of orders, is carried on by this one.
 //!
-//! `sqlite/` and `postgres/` are dumps (`.dump`, `pg_dump --inserts`) of a shop's databases after SIGKILL: sagas that run and
-//! unwind, payments whose outcome is not known, and events that no subscriber has had yet, for notifications were away. Where a
-//! format changes for good, they are recorded anew; these stay as long as their release may be upgraded from.
+//! `sqlite/` and `postgres/` are dumps of a shop's databases after SIGKILL: sagas that run and unwind, payments whose outcome is
+//! not known, and events that no subscriber has had yet. They stay as long as what wrote them may be upgraded from, and others
+//! are recorded beside them: two products, REC-A and REC-B, of 500 each; placement.notifications at an address where nobody
+//! listens, so that events stay; 16 orders at once with the sandbox's tokens; the kill a tenth of a second later; then `.dump`,
+//! or `pg_dump --no-owner --no-privileges --rows-per-insert=200` without its comments and `SET` lines. The users' database is not
+//! recorded: it holds keys.
 
 use sea_orm_migration::sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
 use std::{path::Path, time::Duration};

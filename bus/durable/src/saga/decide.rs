@@ -180,8 +180,8 @@ pub fn decide(saga: &mut Instance, input: Input, steps: &[&str], now: Timestamp,
             }
         }
         (Phase::Unwinding, Input::Undone(Err(NotUndone::Unreachable(why)))) => {
-            saga.note(now, name, "undo_failed", Some(&why));
-            // Of the same failure only the first is noted.
+            // One line for the whole outage, however its errors alternate; it tells how long that has lasted.
+            saga.note(now, name, "unreachable", None);
             let since = saga.history.last().map_or(now, |first| first.at);
             saga.error = Some(why);
             saga.due_at = now.after(patience.undo.outage(since.until(now), random));

@@ -160,6 +160,9 @@ async fn an_undo_that_does_not_get_through_is_tried_until_it_does(home: Home) {
     eventually("it is undone", SOON, ended).await;
     elsewhere.assert_all_fired();
     elsewhere.assert_undone("thing", 2);
+    let seen = history(&view(&database, "thing").await);
+    let outages = seen.iter().filter(|line| line.ends_with("unreachable")).count();
+    assert_eq!(outages, 1, "one line for one outage: {seen:?}");
 }
 
 /// B17, I6: an undo that keeps failing is given up after its attempts, where an operator sees it; tried again by
@@ -308,8 +311,9 @@ crate::on_both! {
     a_step_without_an_answer_converges;
     /// B17.
     an_undo_that_fails_is_tried_again;
-    /// B17, I6.
+    /// I6.
     an_undo_that_does_not_get_through_is_tried_until_it_does;
+    /// B17, I6.
     an_undo_that_keeps_failing_needs_attention;
     /// Section 3.3.
     an_end_that_fails_is_tried_again;
