@@ -1,9 +1,9 @@
 //! Many rows in one statement and many statements in one message: each message is a hop to SQLite's thread and back, or
 //! a round trip to PostgreSQL.
 
-use crate::query::statement;
+use crate::{postgres, query::statement, session::Transaction};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Statement, Value};
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
 /// A statement of many rows of values.
 pub(crate) struct Piece {
@@ -21,13 +21,16 @@ pub(crate) struct Piece {
 const SIZES: [usize; 11] = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128];
 const LARGEST: usize = 128;
 
-/// Writes all of it, in this order; `false` where a row that must be written was not. What need not match comes last.
-pub(crate) async fn write(pieces: Vec<Piece>, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
+/// Writes all of it, in this order; `false`, or an error, where a row that must be written was not. What need not match
+/// comes last.
+pub(crate) async fn write(pieces: Vec<Piece>, transaction: &Transaction) -> Result<bool, DbErr> {
     let pieces = pieces.into_iter().filter(|piece| !piece.rows.is_empty());
     let (exact, free): (Vec<_>, Vec<_>) = pieces.partition(|piece| piece.must_match);
-    match transaction.get_database_backend() {
-        DatabaseBackend::Postgres => postgres(exact.into_iter().chain(free), transaction).await,
-        _ => Ok(sqlite(exact, transaction).await? && sqlite(free, transaction).await?),
+    match transaction {
+        Transaction::Sqlite(transaction) => {
+            Ok(sqlite(exact, transaction).await? && sqlite(free, transaction).await?)
+        }
+        Transaction::Postgres(transaction) => postgres(exact.into_iter().chain(free), transaction).await,
     }
 }
 
@@ -79,68 +82,103 @@ fn table(rows: usize, columns: usize) -> String {
 /// another has written. Columns come as arrays, so one text serves any number of rows.
 async fn postgres(
     pieces: impl Iterator<Item = Piece>,
-    transaction: &DatabaseTransaction,
+    transaction: &postgres::Transaction,
 ) -> Result<bool, DbErr> {
-    let mut message = Message::default();
+    let mut messages: Vec<Message> = Vec::new();
     for piece in pieces {
-        if message.is_in_the_way(&piece) && !std::mem::take(&mut message).send(transaction).await? {
+        match messages.last_mut() {
+            Some(message) if !message.is_in_the_way(&piece) => message.add(piece)?,
+            _ => {
+                let mut message = Message::default();
+                message.add(piece)?;
+                messages.push(message);
+            }
+        }
+    }
+    if messages.len() == 1
+        && let Some(locks) = transaction.waiting_locks().await
+        && let Some(message) = messages.pop()
+    {
+        return transaction.alone(message.alone(locks)).await.map(|()| true);
+    }
+    for message in messages {
+        if !message.send(transaction).await? {
             return Ok(false);
         }
-        message.add(piece)?;
     }
-    message.send(transaction).await
+    Ok(true)
 }
 
 /// A statement of several parts.
 #[derive(Default)]
 struct Message {
-    parts: String,
+    parts: Vec<Part>,
     values: Vec<Value>,
-    /// The tables that are written, and whether that is an update.
-    tables: Vec<(String, bool)>,
-    /// The parts that must write as many rows as they have.
-    exact: Vec<usize>,
+    /// How many rows the parts must write whose rows must match.
     expected: usize,
+}
+
+struct Part {
+    sql: Cow<'static, str>,
+    /// The table that it writes, and whether that is an update.
+    table: String,
+    updates: bool,
+    must_match: bool,
+    /// `$1::text::bigint[]` for each column.
+    arrays: Vec<String>,
+}
+
+impl Part {
+    /// The events that it publishes are what the deliveries join.
+    fn publishes(&self) -> bool {
+        !self.updates && self.table == "outbox"
+    }
+
+    fn counts(&self) -> bool {
+        self.must_match && !self.publishes()
+    }
+
+    /// `w0 AS (UPDATE … RETURNING 1)`, its values given only once the locks are taken, where there are `locked` ones.
+    fn text(&self, number: usize, locked: bool) -> String {
+        let mut arrays = self.arrays.clone();
+        if let Some(first) = arrays.first_mut().filter(|_| locked) {
+            *first = format!("CASE WHEN (SELECT n FROM locked) > 0 THEN {first} END");
+        }
+        let names: Vec<String> = (1..=arrays.len()).map(|number| format!("column{number}")).collect();
+        let values = format!("UNNEST({}) AS v ({})", arrays.join(", "), names.join(", "));
+        let sql = self.sql.replace("{values}", &values).replace("{published}", "published");
+        if self.publishes() {
+            format!("published AS ({sql} RETURNING position, id)")
+        } else {
+            format!("w{number} AS ({sql} RETURNING 1)")
+        }
+    }
 }
 
 impl Message {
     /// Of two updates of one row in one statement one is lost; and what need not match may be about a new row.
     fn is_in_the_way(&self, piece: &Piece) -> bool {
         let (table, updates) = written(&piece.sql);
-        let mut same = self.tables.iter().filter(|(own, _)| own == table);
-        same.any(|(_, own)| (updates && *own) || !piece.must_match)
+        let mut same = self.parts.iter().filter(|part| part.table == table);
+        same.any(|part| (updates && part.updates) || !piece.must_match)
     }
 
     fn add(&mut self, piece: Piece) -> Result<(), DbErr> {
-        let (number, count) = (self.tables.len(), piece.rows.len());
+        let count = piece.rows.len();
         let (table, updates) = written(&piece.sql);
-        let publishes = !updates && table == "outbox";
-        self.tables.push((table.to_owned(), updates));
-        let (mut arrays, mut names) = (String::new(), String::new());
-        for (column, array) in arrays_of(piece.rows)?.into_iter().enumerate() {
+        let table = table.to_owned();
+        let mut arrays = Vec::new();
+        for array in arrays_of(piece.rows)? {
             self.values.push(array.literal.into());
-            let comma = if column == 0 { "" } else { ", " };
-            // Writing to a string does not fail.
-            let _ = write!(arrays, "{comma}${}::text::{}[]", self.values.len(), array.kind);
-            let _ = write!(names, "{comma}column{}", column + 1);
+            arrays.push(format!("${}::text::{}[]", self.values.len(), array.kind));
         }
-        let sql = piece.sql.replace("{values}", &format!("UNNEST({arrays}) AS v ({names})"));
-        let comma = if number == 0 { "WITH" } else { "," };
-        let (name, returning) =
-            if publishes { ("published".to_owned(), "position, id") } else { (format!("w{number}"), "1") };
-        let sql = sql.replace("{published}", "published");
-        let _ = write!(self.parts, "{comma} {name} AS ({sql} RETURNING {returning})");
-        if piece.must_match && !publishes {
-            self.exact.push(number);
-            self.expected += count;
-        }
+        let part = Part { sql: piece.sql, table, updates, must_match: piece.must_match, arrays };
+        self.expected += if part.counts() { count } else { 0 };
+        self.parts.push(part);
         Ok(())
     }
 
-    async fn send(self, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-        if self.tables.is_empty() {
-            return Ok(true);
-        }
+    async fn send(self, transaction: &postgres::Transaction) -> Result<bool, DbErr> {
         let expected = self.expected;
         let row = transaction.query_one_raw(self.text()).await?;
         let written = row.map_or(Ok(0), |row| row.try_get::<i64>("", "written"))?;
@@ -148,10 +186,39 @@ impl Message {
     }
 
     fn text(self) -> Statement {
-        let counts = self.exact.iter().map(|number| format!("(SELECT count(*) FROM w{number})"));
-        let sum = std::iter::once("0::bigint".to_owned()).chain(counts).collect::<Vec<_>>().join(" + ");
-        let sql = format!("{} SELECT {sum} AS written", self.parts);
+        let sql = format!("WITH {} SELECT {} AS written", self.parts(false), self.written());
         statement(DatabaseBackend::Postgres, &sql, self.values)
+    }
+
+    /// As a transaction of its own: it takes the locks, and fails where a row that must be written was not.
+    fn alone(mut self, locks: &BTreeSet<String>) -> Statement {
+        let parts = self.parts(!locks.is_empty());
+        self.values.push(i64::try_from(self.expected).unwrap_or(-1).into());
+        let expected = self.values.len();
+        let locked = if locks.is_empty() {
+            String::new()
+        } else {
+            self.values.push(postgres::json(locks).into());
+            format!("{}, ", postgres::locked(self.values.len()))
+        };
+        // Division by zero is an error on any server, and no row is needed to raise it.
+        let sql = format!(
+            "WITH {locked}{parts} SELECT 1 / (CASE WHEN {} = ${expected} THEN 1 ELSE 0 END)",
+            self.written()
+        );
+        statement(DatabaseBackend::Postgres, &sql, self.values)
+    }
+
+    fn parts(&self, locked: bool) -> String {
+        let parts = self.parts.iter().enumerate().map(|(number, part)| part.text(number, locked));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// How many rows the parts have written whose rows must match.
+    fn written(&self) -> String {
+        let counted = self.parts.iter().enumerate().filter(|(_, part)| part.counts());
+        let counts = counted.map(|(number, _)| format!("(SELECT count(*) FROM w{number})"));
+        std::iter::once("0::bigint".to_owned()).chain(counts).collect::<Vec<_>>().join(" + ")
     }
 }
 
@@ -245,7 +312,7 @@ pub(crate) fn text(piece: Piece, backend: DatabaseBackend) -> Statement {
     }
     let mut message = Message::default();
     message.add(piece).expect("types that an array may have");
-    message.text()
+    message.alone(&BTreeSet::from(["a key".to_owned()]))
 }
 
 #[cfg(test)]

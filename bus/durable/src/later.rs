@@ -5,14 +5,13 @@ use crate::{
     batch::{self, Piece},
     inbox,
     outbox::{self, OutboxRow},
+    session::Transaction,
 };
 use bus::Timestamp;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue, DatabaseTransaction, DbErr, EntityName, EntityTrait, IdenStatic, Iterable,
-    Value,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityName, EntityTrait, IdenStatic, Iterable, Value};
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     sync::{Mutex, PoisonError},
 };
 
@@ -42,21 +41,38 @@ impl Counter {
     }
 }
 
-/// The numbers that a group has taken: the first from the table, the others counted on from it.
+/// The last numbers that a group has taken.
+pub(crate) type LastNumbers = BTreeMap<&'static Counter, i64>;
+
+/// The numbers that a group has taken: the first from the table, or after the one that was the last when this process
+/// took one, and the others counted on from it.
 #[derive(Default)]
-pub(crate) struct Numbers(Mutex<BTreeMap<&'static Counter, Taken>>);
+pub(crate) struct Numbers {
+    remembered: LastNumbers,
+    taken: Mutex<BTreeMap<&'static Counter, Taken>>,
+}
 
 #[derive(Clone, Copy)]
 struct Taken {
     last: i64,
+    /// What the table must still say, where it was not asked.
+    remembered: Option<i64>,
     unwritten: i64,
 }
 
 impl Numbers {
-    /// The next number, where the series was begun in this group.
+    /// Numbers that go on from these, if the table still says so when they are written.
+    pub(crate) fn after(remembered: LastNumbers) -> Self {
+        Self { remembered, taken: Mutex::default() }
+    }
+
+    /// The next number, where the table need not be asked.
     pub(crate) fn next(&self, counter: &'static Counter) -> Option<i64> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = taken.get_mut(counter)?;
+        let mut all = self.lock();
+        if let Some(&last) = self.remembered.get(counter) {
+            all.entry(counter).or_insert(Taken { last, remembered: Some(last), unwritten: 0 });
+        }
+        let taken = all.get_mut(counter)?;
         (taken.last, taken.unwritten) = (taken.last + 1, taken.unwritten + 1);
         Some(taken.last)
     }
@@ -67,21 +83,39 @@ impl Numbers {
     }
 
     pub(crate) fn begun(&self, counter: &'static Counter, last: i64) {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.insert(counter, Taken { last, unwritten: 0 });
+        self.lock().insert(counter, Taken { last, remembered: None, unwritten: 0 });
+    }
+
+    /// The last numbers that are known, once what was taken is committed.
+    pub(crate) fn last(self) -> LastNumbers {
+        let taken = self.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.remembered;
+        last.extend(taken.into_iter().map(|(counter, taken)| (counter, taken.last)));
+        last
     }
 
     /// What is to be written of the numbers that were counted on.
-    fn pieces(self) -> impl Iterator<Item = Piece> {
-        let taken = self.0.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter();
-        taken.filter(|(_, taken)| taken.unwritten > 0).map(|(counter, taken)| {
+    fn pieces(&self) -> Vec<Piece> {
+        let taken = self.lock();
+        let unwritten = taken.iter().filter(|(_, taken)| taken.unwritten > 0);
+        let piece = |(counter, taken): (&&'static Counter, &Taken)| {
             let table = counter.table;
-            let sql = format!(
+            let mut sql = format!(
                 "UPDATE {table} SET value = {table}.value + v.column2 FROM {{values}} WHERE {table}.name = v.column1"
             );
-            let row = vec![counter.name.into(), taken.unwritten.into()];
+            let mut row = vec![counter.name.into(), taken.unwritten.into()];
+            if let Some(remembered) = taken.remembered {
+                // Writing to a string does not fail.
+                let _ = write!(sql, " AND {table}.value = v.column3");
+                row.push(remembered.into());
+            }
             Piece { sql: sql.into(), rows: vec![row], must_match: true }
-        })
+        };
+        unwritten.map(piece).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static Counter, Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,12 +208,8 @@ impl Later {
     }
 
     /// Writes all of it; `false` where a row was not as its unit took it to be.
-    pub(crate) async fn flush(
-        self,
-        numbers: Numbers,
-        transaction: &DatabaseTransaction,
-    ) -> Result<bool, DbErr> {
-        let mut pieces: Vec<Piece> = numbers.pieces().collect();
+    pub(crate) async fn flush(self, numbers: &Numbers, transaction: &Transaction) -> Result<bool, DbErr> {
+        let mut pieces = numbers.pieces();
         pieces.extend(self.inserts.into_iter().map(Inserts::piece));
         pieces.extend(self.updates.into_iter().map(|(update, rows)| update.piece(rows)));
         pieces.extend(self.sums.into_iter().map(|(update, sums)| {

@@ -22,10 +22,12 @@ mod operations;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod postgres;
 mod query;
 mod relay;
 mod retry;
 pub mod saga;
+mod session;
 mod tx;
 mod unit;
 mod writer;

@@ -4,7 +4,8 @@ use crate::{
     Catalogue,
     durability::check_durability,
     query::{Reader, statement},
-    writer::{Writer, begin},
+    session::{Session, begin},
+    writer::Writer,
 };
 use bus::Sources;
 use sea_orm::{
@@ -148,7 +149,7 @@ impl Database {
         check_durability(module, &write_connection).await?;
         let lock = lock.map(Arc::new);
         let writer = Writer::start(
-            write_connection.clone(),
+            Session::new(write_connection.clone()),
             module,
             settings.batch,
             Arc::clone(&catalogue),
@@ -366,7 +367,8 @@ async fn open_postgres(
     };
     // What is written is found by its key, whatever the values: planned once, not at every group.
     let writing = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
-    let write = pool(1).connect_with(writing).await.map_err(connection_error)?;
+    // One that the writer keeps, and one for what comes beside it.
+    let write = pool(2).connect_with(writing).await.map_err(connection_error)?;
     let read =
         pool(settings.readers).connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
     Ok((

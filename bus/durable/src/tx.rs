@@ -6,12 +6,13 @@ use crate::{
     later::{Counter, Later, Mark, Numbers, Update},
     outbox,
     query::{Row, statement},
+    session::Transaction,
     unit::Trouble,
 };
 use bus::{BusError, Event, Sources, Timestamp};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait,
-    FromQueryResult, Insert, IntoActiveModel, QueryTrait, Select, StatementBuilder, Value,
+    ActiveModelTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, FromQueryResult, Insert,
+    IntoActiveModel, QueryTrait, Select, StatementBuilder, Value,
 };
 use std::{
     future::Future,
@@ -25,7 +26,7 @@ use uuid::Uuid;
 /// What a unit of work writes and reads through. After any statement error it refuses to be committed:
 /// PostgreSQL answers COMMIT of a failed transaction with success.
 pub struct Tx<'t> {
-    transaction: &'t DatabaseTransaction,
+    transaction: &'t Transaction,
     module: &'static str,
     catalogue: &'t Catalogue,
     sources: &'t Sources,
@@ -39,7 +40,7 @@ pub struct Tx<'t> {
 
 impl<'t> Tx<'t> {
     pub(crate) fn new(
-        transaction: &'t DatabaseTransaction,
+        transaction: &'t Transaction,
         module: &'static str,
         catalogue: &'t Catalogue,
         sources: &'t Sources,

@@ -111,7 +111,8 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
 /// What a database error means to the work that met it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Somebody stood in the way: deadlocks and serialization failures (SQLSTATE 40P01, 40001), SQLite's BUSY.
+    /// Somebody stood in the way: deadlocks, serialization failures and locks that are held for too long (SQLSTATE 40P01,
+    /// 40001, 55P03), SQLite's BUSY.
     /// The transaction has not been committed, whatever said so.
     Contention,
     /// The connection is gone, and the transaction with it, unless its COMMIT was on the way.
@@ -136,7 +137,7 @@ impl Trouble {
         }
         let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
         match &*code {
-            "40P01" | "40001" | "5" | "261" | "517" => Self::Contention,
+            "40P01" | "40001" | "55P03" | "5" | "261" | "517" => Self::Contention,
             "57P01" | "57P02" | "57P03" | "25P03" => Self::Lost,
             "13" | "53000" | "53100" | "53200" | "53300" => Self::Exhausted,
             code if code.len() == 5 && code.starts_with("08") => Self::Lost,

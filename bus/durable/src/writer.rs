@@ -11,19 +11,18 @@ use crate::{
     Catalogue, Database, Tx,
     bell::Bell,
     group::Grouped,
+    later::LastNumbers,
     retry::RetryPolicy,
+    session::{Session, Transaction},
     unit::{Trouble, Unit, Work, panic_text},
 };
 use bus::{BusError, Context, Incident, Sources};
 use futures::{FutureExt, future::BoxFuture};
-use sea_orm::{
-    DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::DbErr;
 use std::{
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -103,7 +102,7 @@ impl Database {
 
 impl Writer {
     pub(crate) fn start(
-        connection: DatabaseConnection,
+        session: Session,
         module: &'static str,
         batch: usize,
         catalogue: Arc<Catalogue>,
@@ -114,16 +113,16 @@ impl Writer {
         let published = Arc::new(Bell::default());
         let (batch, published_here) = (batch.max(1), Arc::clone(&published));
         let task = Task {
-            connection,
             module,
             batch,
             catalogue,
             sources,
             published: published_here,
             exact: AtomicU32::new(0),
+            last_numbers: Mutex::default(),
             _file: file,
         };
-        drop(bus::spawn(task.run(orders)));
+        drop(bus::spawn(task.run(session, orders)));
         Self { queue, published }
     }
 
@@ -150,7 +149,6 @@ impl Writer {
 }
 
 pub(crate) struct Task {
-    connection: DatabaseConnection,
     pub(crate) module: &'static str,
     batch: usize,
     pub(crate) catalogue: Arc<Catalogue>,
@@ -158,14 +156,16 @@ pub(crate) struct Task {
     published: Arc<Bell>,
     /// How many groups are not optimistic, since one was so in vain.
     pub(crate) exact: AtomicU32,
+    /// The last numbers of the last group, if that was committed.
+    last_numbers: Mutex<LastNumbers>,
     /// The lock on the database file, for as long as anything may be written to it.
     _file: Option<Arc<std::fs::File>>,
 }
 
 impl Task {
-    async fn run(self, mut orders: mpsc::Receiver<Order>) {
+    async fn run(self, session: Session, mut orders: mpsc::Receiver<Order>) {
         // PostgreSQL commits for several connections at once by itself; there the wait only made everybody wait.
-        let gathers = self.connection.get_database_backend() == DatabaseBackend::Sqlite;
+        let gathers = session.is_sqlite();
         let mut before = 0;
         while let Some(order) = orders.recv().await {
             if gathers && before >= SIBLINGS {
@@ -178,13 +178,17 @@ impl Task {
                 metrics::histogram!("unit_of_work_group_size", "module" => self.module)
                     .record(u32::try_from(group.len()).unwrap_or(u32::MAX));
                 // The writer outlives whatever its rows do to it: only this group goes without an answer.
-                if let Err(panic) = AssertUnwindSafe(self.commit_group(group)).catch_unwind().await {
+                if let Err(panic) = AssertUnwindSafe(self.commit_group(&session, group)).catch_unwind().await
+                {
                     Incident::log(&format_args!(
                         "{}'s writer panicked: {}",
                         self.module,
                         panic_text(&*panic)
                     ));
                 }
+            }
+            if !drained.is_empty() {
+                session.give_back().await;
             }
             for done in drained {
                 // Whoever asked may have gone.
@@ -213,7 +217,11 @@ impl Task {
         (group, drained)
     }
 
-    async fn commit_group(&self, mut group: Vec<BoxedWork>) {
+    pub(crate) fn last_numbers(&self) -> MutexGuard<'_, LastNumbers> {
+        self.last_numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn commit_group(&self, session: &Session, mut group: Vec<BoxedWork>) {
         let patience =
             RetryPolicy { max_attempts: 6, base: Duration::from_millis(10), ..RetryPolicy::default() };
         let mut careful = false;
@@ -221,7 +229,7 @@ impl Task {
         let started = Instant::now();
         loop {
             attempt += 1;
-            let tried = self.try_group(&mut group, careful).await;
+            let tried = self.try_group(session, &mut group, careful).await;
             match tried {
                 Tried::Committed { published } => {
                     if published {
@@ -252,16 +260,29 @@ impl Task {
         }
     }
 
-    async fn try_group(&self, group: &mut [BoxedWork], careful: bool) -> Tried {
-        let transaction = match begin(&self.connection).await {
-            Ok(transaction) => transaction,
+    async fn try_group(&self, session: &Session, group: &mut [BoxedWork], careful: bool) -> Tried {
+        let locks = group.iter().flat_map(|work| work.locks()).cloned().collect();
+        let tried = match session.begin(locks).await {
+            Ok(transaction) => self.try_in(transaction, group, careful).await,
             // Nothing has been done yet, so a lost connection costs only another try.
-            Err(error) => return Tried::Again(error),
+            Err(error) => Tried::Again(error),
         };
+        if let Tried::Again(error) | Tried::Failed(error) = &tried
+            && Trouble::of(error) == Trouble::Lost
+        {
+            session.discard().await;
+        }
+        tried
+    }
+
+    async fn try_in(&self, transaction: Transaction, group: &mut [BoxedWork], careful: bool) -> Tried {
         match self.run_group(&transaction, group, careful).await {
-            Ok(Grouped::Done { published }) => {
+            Ok(Grouped::Done { published, numbers }) => {
                 match transaction.commit().await {
-                    Ok(()) => Tried::Committed { published },
+                    Ok(()) => {
+                        *self.last_numbers() = numbers;
+                        Tried::Committed { published }
+                    }
                     Err(error) if Trouble::of(&error) == Trouble::Contention => Tried::Again(error),
                     // Lost on its way to the commit, it may have arrived: unknown, so not tried again.
                     Err(error) => Tried::Failed(error),
@@ -272,21 +293,13 @@ impl Task {
                 if undone == Grouped::Misfit { Tried::Misfit } else { Tried::Undone }
             }
             Err(error) => {
+                let trouble = Trouble::of(&error);
+                let unknown = transaction.was_alone() && trouble != Trouble::Contention;
                 drop(transaction.rollback().await);
-                if Trouble::of(&error).clears() { Tried::Again(error) } else { Tried::Failed(error) }
+                if trouble.clears() && !unknown { Tried::Again(error) } else { Tried::Failed(error) }
             }
         }
     }
-}
-
-/// Begins a transaction that may write from its first statement on.
-pub(crate) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-    let options = match connection.get_database_backend() {
-        DatabaseBackend::Sqlite => TransactionOptions { sqlite_transaction_mode, ..Default::default() },
-        _ => TransactionOptions::default(),
-    };
-    connection.begin_with_options(options).await
 }
 
 enum Tried {

@@ -101,7 +101,7 @@ async fn misbehave(kind: Kind, name: &str, tx: &Tx<'_>) -> Result<(), BusError> 
     }
 }
 
-mod later {
+pub(crate) mod later {
     //! The notes, as rows that wait for the end of the group.
     use bus_durable::sea_orm::{self, entity::prelude::*};
 

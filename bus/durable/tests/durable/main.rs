@@ -1,6 +1,8 @@
 //! The durable layer under everything that goes wrong: each body runs on SQLite and on PostgreSQL.
 
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod duty;
 #[cfg(test)]
 mod group;

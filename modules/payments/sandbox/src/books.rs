@@ -30,6 +30,14 @@ pub(crate) struct Books {
 struct Account {
     row: charges::Model,
     changed: bool,
+    /// It is as it was last seen, which nobody has looked up since.
+    remembered: bool,
+}
+
+impl From<charges::Model> for Account {
+    fn from(row: charges::Model) -> Self {
+        Self { row, changed: false, remembered: false }
+    }
 }
 
 /// What is to be written.
@@ -76,7 +84,7 @@ struct Ruling<'a> {
 impl Books {
     pub(crate) fn new(charges: Vec<charges::Model>, operations: Vec<operations::Model>) -> Self {
         Self {
-            charges: charges.into_iter().map(|row| (row.id, Account { row, changed: false })).collect(),
+            charges: charges.into_iter().map(|row| (row.id, row.into())).collect(),
             operations: operations.into_iter().map(|row| (row.key.clone(), row)).collect(),
             changes: Changes::default(),
         }
@@ -84,7 +92,13 @@ impl Books {
 
     /// Adds a charge as it was last seen.
     pub(crate) fn remember_charge(&mut self, row: charges::Model) {
-        self.charges.insert(row.id, Account { row, changed: false });
+        self.charges.insert(row.id, Account { remembered: true, ..row.into() });
+    }
+
+    /// Whether a decision rests on what was remembered of a charge, and changes nothing of it that would tell whether
+    /// it still is so.
+    pub(crate) fn is_unfounded(&self) -> bool {
+        self.charges.values().any(|account| account.remembered && !account.changed)
     }
 
     pub(crate) fn into_changes(mut self) -> Changes {
@@ -170,7 +184,7 @@ impl Books {
         let ruling = Ruling { kind, outcome, code, amount, key: &request.idempotency_key };
         self.enter(&row, &ruling, moment);
         let verdict = self.remember(&row, &ruling, fingerprint, moment);
-        self.charges.insert(row.id, Account { row, changed: true });
+        self.charges.insert(row.id, Account { changed: true, ..row.into() });
         if token == Token::LostOk { Verdict::Silence } else { verdict }
     }
 

@@ -9,8 +9,8 @@ use crate::{
     entities::{charges, operations, webhooks},
 };
 use sea_orm::{
-    ActiveEnum, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Value,
+    ActiveEnum, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Value,
     sea_query::{Expr, LockBehavior, LockType},
 };
 use uuid::Uuid;
@@ -54,8 +54,9 @@ const TRANSACTIONS: &str = "\
     SELECT * FROM {rows}";
 const WEBHOOKS: &str = "INSERT INTO webhooks (id, body, due_at, attempts) SELECT * FROM {rows}";
 
-pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(), WriteError> {
-    let charges = changes.charges.into_iter().map(|row| {
+/// The rows of a batch.
+fn rows(changes: &mut Changes) -> Vec<Rows> {
+    let charges = std::mem::take(&mut changes.charges).into_iter().map(|row| {
         vec![
             Value::from(row.id),
             row.version.into(),
@@ -72,7 +73,7 @@ pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(
             row.created_at.into(),
         ]
     });
-    let operations = changes.operations.into_iter().map(|row| {
+    let operations = std::mem::take(&mut changes.operations).into_iter().map(|row| {
         vec![
             Value::from(row.key),
             row.charge.into(),
@@ -81,7 +82,7 @@ pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(
             row.code.into(),
         ]
     });
-    let transactions = changes.transactions.into_iter().map(|row| {
+    let transactions = std::mem::take(&mut changes.transactions).into_iter().map(|row| {
         vec![
             Value::from(row.reference),
             row.at.into(),
@@ -95,17 +96,20 @@ pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(
             row.idempotency_key.into(),
         ]
     });
-    let webhooks = changes
-        .webhooks
+    let webhooks = std::mem::take(&mut changes.webhooks)
         .into_iter()
         .map(|row| vec![Value::from(row.id), row.body.into(), row.due_at.into(), row.attempts.into()]);
-    let all = vec![
+    vec![
         Rows { sql: CHARGES, rows: charges.collect() },
         Rows { sql: OPERATIONS, rows: operations.collect() },
         Rows { sql: TRANSACTIONS, rows: transactions.collect() },
         Rows { sql: WEBHOOKS, rows: webhooks.collect() },
-    ];
-    if !batch::write(all, tx).await? {
+    ]
+}
+
+/// Writes a batch in its transaction.
+pub(crate) async fn save(tx: &DatabaseTransaction, mut changes: Changes) -> Result<(), WriteError> {
+    if !batch::write(rows(&mut changes), tx).await? {
         return Err(WriteError::Outrun);
     }
     for (key, outcome, code) in changes.settled {
@@ -117,6 +121,14 @@ pub(crate) async fn save(tx: &DatabaseTransaction, changes: Changes) -> Result<(
             .await?;
     }
     Ok(())
+}
+
+/// Writes a batch that settles nothing that was pending in a transaction of one statement: all of it or nothing.
+pub(crate) async fn save_alone(
+    connection: &DatabaseConnection,
+    mut changes: Changes,
+) -> Result<(), WriteError> {
+    if batch::write_alone(rows(&mut changes), connection).await? { Ok(()) } else { Err(WriteError::Outrun) }
 }
 
 /// Takes the webhooks that are due, so that nobody else sends them before `lease_until`. Oldest first.

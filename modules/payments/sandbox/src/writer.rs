@@ -3,7 +3,7 @@
 //! The transaction lives in this task, never in a caller's future: a caller that gives up undoes nothing.
 
 use crate::{
-    books::{Moment, Verdict},
+    books::{Books, Changes, Moment, Verdict},
     charge::{ChargeOutcome, Task},
     database::Connections,
     delivery::{CLAIM, LEASE, Letter, Postbox, Receipt},
@@ -118,8 +118,8 @@ impl Writer {
         // After a close the channel still holds what was sent before it.
         let mut before = 0;
         while let Some(first) = self.messages.recv().await {
-            if before >= SIBLINGS {
-                // Those whom the last commit answered are about to come again: one commit for all of them.
+            if before >= SIBLINGS && !self.is_shared() {
+                // PostgreSQL commits for several connections at once; with a file, the wait saves a sync. Those whom the last commit answered are about to come again: one commit for all of them.
                 tokio::time::sleep(GATHER).await;
             }
             let (mut works, mut claims) = (Vec::new(), Vec::new());
@@ -139,6 +139,11 @@ impl Writer {
         self.carry_out(Vec::new(), None, usize::MAX).await;
     }
 
+    /// Whether other processes may write: a file has one.
+    fn is_shared(&self) -> bool {
+        self.connections.writer.get_database_backend() != DatabaseBackend::Sqlite
+    }
+
     async fn carry_out(
         &mut self,
         works: Vec<Work>,
@@ -149,13 +154,8 @@ impl Writer {
         if works.is_empty() && receipts.is_empty() && claim.is_none() {
             return;
         }
-        // Nearly every request is new, and about a charge that was here a moment ago. A file has one process: what was
-        // last seen is what is there.
-        let look = match self.connections.writer.get_database_backend() {
-            DatabaseBackend::Sqlite => Look::Remembered,
-            _ => Look::Database,
-        };
-        let mut written = self.attempt(&works, &receipts, claim.is_some(), look).await;
+        // Nearly every request is new, and about a charge that was here a moment ago.
+        let mut written = self.attempt(&works, &receipts, claim.is_some(), Look::Remembered).await;
         if matches!(written, Err(Broken::Begin(_) | Broken::Inside(WriteError::Outrun))) {
             written = self.attempt(&works, &receipts, claim.is_some(), Look::Database).await;
         }
@@ -216,6 +216,12 @@ impl Writer {
         claim: bool,
         look: Look,
     ) -> Result<Written, Broken> {
+        if receipts.is_empty()
+            && !claim
+            && let Some(books) = self.remembered(works, look)
+        {
+            return self.alone(books, works).await.map_err(Broken::Inside);
+        }
         // SQLite fails a deferred transaction that becomes a writer at once, whatever the busy time-out.
         let immediate = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -237,6 +243,27 @@ impl Writer {
         }
     }
 
+    /// The books of these works where all is remembered and one statement may be the transaction, as on PostgreSQL.
+    fn remembered(&self, works: &[Work], look: Look) -> Option<Books> {
+        if look == Look::Database || !self.is_shared() {
+            return None;
+        }
+        let mut books = Books::default();
+        for charge in works.iter().filter_map(|work| work.task.charge()) {
+            books.remember_charge(self.recent.get(charge)?);
+        }
+        Some(books)
+    }
+
+    async fn alone(&mut self, books: Books, works: &[Work]) -> Result<Written, WriteError> {
+        let (written, changes) = self.decide(books, works)?;
+        if !changes.settled.is_empty() {
+            return Err(WriteError::Outrun);
+        }
+        store::save_alone(&self.connections.writer, changes).await?;
+        Ok(written)
+    }
+
     async fn inside(
         &mut self,
         tx: &DatabaseTransaction,
@@ -246,7 +273,7 @@ impl Writer {
         look: Look,
     ) -> Result<Written, WriteError> {
         let charges = works.iter().filter_map(|work| work.task.charge());
-        let mut books = match look {
+        let books = match look {
             Look::Database => {
                 let keys = works.iter().filter_map(|work| work.task.key()).collect();
                 store::load(tx, keys, charges.collect()).await?
@@ -260,6 +287,20 @@ impl Writer {
                 books
             }
         };
+        let (mut written, changes) = self.decide(books, works)?;
+        store::save(tx, changes).await?;
+        store::settle(tx, receipts).await?;
+        if claim {
+            let now = self.tick();
+            let lease_until = now + LEASE.as_micros() as i64;
+            let rows = store::claim(tx, now, lease_until, CLAIM as u64).await?;
+            written.claimed = rows.into_iter().map(|row| letter(row, lease_until)).collect();
+        }
+        Ok(written)
+    }
+
+    /// Decides on all works, and what is to be written of it.
+    fn decide(&mut self, mut books: Books, works: &[Work]) -> Result<(Written, Changes), WriteError> {
         let mut verdicts = Vec::with_capacity(works.len());
         for work in works {
             let moment = Moment {
@@ -271,6 +312,9 @@ impl Writer {
             };
             verdicts.push(books.decide(&work.task, &moment));
         }
+        if self.is_shared() && books.is_unfounded() {
+            return Err(WriteError::Outrun);
+        }
         let mut changes = books.into_changes();
         let mut letters = Vec::new();
         if self.postbox.accepts(changes.webhooks.len()) {
@@ -281,16 +325,7 @@ impl Writer {
             }
         }
         let charges = changes.charges.clone();
-        store::save(tx, changes).await?;
-        store::settle(tx, receipts).await?;
-        let mut claimed = Vec::new();
-        if claim {
-            let now = self.tick();
-            let lease_until = now + LEASE.as_micros() as i64;
-            let rows = store::claim(tx, now, lease_until, CLAIM as u64).await?;
-            claimed = rows.into_iter().map(|row| letter(row, lease_until)).collect();
-        }
-        Ok(Written { verdicts, letters, claimed, charges })
+        Ok((Written { verdicts, letters, claimed: Vec::new(), charges }, changes))
     }
 
     fn answer(&mut self, works: Vec<Work>, written: Written) {

@@ -1,0 +1,113 @@
+//! Groups that are a single statement on PostgreSQL, which is then the transaction: no BEGIN, no COMMIT.
+
+use crate::{
+    group::later,
+    world::{Home, SOON, count, note, number, set},
+};
+use bus::BusError;
+use bus_durable::{
+    Database,
+    sea_orm::Set,
+};
+use bus_testkit::eventually;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// A key that would end a text, a statement and a JSON string if it could.
+const KEY: &str = "it's \"one\"; ROLLBACK; -- \\ $1 $$ é";
+
+/// What the writer has sent last, and what it is at.
+async fn last_sent(home: &Home) -> (String, String) {
+    let mut other = PgConnection::connect(home.url()).await.expect("connects");
+    let sql = "SELECT query, state FROM pg_stat_activity WHERE datname = current_database() \
+               AND application_name LIKE 'cleave-%' AND query NOT LIKE 'SELECT%' AND query <> '' \
+               ORDER BY state_change DESC LIMIT 1";
+    sqlx::query_as(sql).fetch_one(&mut other).await.expect("the writer has written")
+}
+
+/// Leaves a row to the end of the group, after it has written one now where it is told to.
+async fn leave(database: &Database, name: &str, writes_now: bool) -> Result<(), BusError> {
+    let state = (name.to_owned(), writes_now);
+    database
+        .write_locking(vec![KEY.into()], state, |(name, writes_now), tx| {
+            Box::pin(async move {
+                if *writes_now {
+                    note(tx, &format!("{name}, now"), 1).await?;
+                }
+                tx.insert_later(later::ActiveModel { name: Set(name.clone()), value: Set(1) });
+                Ok(())
+            })
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn what_is_left_to_the_end_is_one_statement_and_committed() {
+    let home = Home::postgres().await;
+    let database = home.open().await;
+    leave(&database, "later", false).await.expect("written");
+    let (query, state) = last_sent(&home).await;
+    assert!(query.starts_with("WITH locked"), "{query}");
+    assert_eq!(state, "idle", "in no transaction");
+    leave(&database, "both", true).await.expect("written");
+    assert_eq!(last_sent(&home).await, ("COMMIT".into(), "idle".into()));
+    assert_eq!(count(&database, "note", "1 = 1").await, 3);
+    leave(&database, "later", false).await.expect_err("the row is there");
+    leave(&database, "again", false).await.expect("the writer goes on");
+    assert_eq!(count(&database, "note", "1 = 1").await, 4);
+}
+
+/// C10: a lock that another process holds is waited for before anything is written, in either form.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn locks_hold_in_either_form() {
+    let home = Home::postgres().await;
+    let database = home.open().await;
+    for (name, writes_now) in [("alone", false), ("with another", true)] {
+        let mut other = PgConnection::connect(home.url()).await.expect("connects");
+        let mut holder = other.begin().await.expect("begins");
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(KEY);
+        let _ = lock.execute(&mut *holder).await.expect("locked");
+        let here = database.clone();
+        let write = bus::spawn(async move { leave(&here, name, writes_now).await });
+        let waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("it waits", SOON, async || number(&database, waiting).await == 1).await;
+        assert!(!write.is_finished());
+        assert_eq!(count(&database, "note", &format!("name LIKE '{name}%'")).await, 0, "nothing yet");
+        holder.commit().await.expect("lets go");
+        write.await.expect("runs").expect("written");
+    }
+}
+
+/// B2: where the answer to such a statement is lost nobody is told that it failed for good or that it is there, and it
+/// is not carried out a second time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn a_lost_answer_is_not_tried_again() {
+    let home = Home::postgres().await;
+    let database = home.open().await;
+    let mut other = PgConnection::connect(home.url()).await.expect("connects");
+    let sql = "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
+               $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; \
+               CREATE CONSTRAINT TRIGGER die AFTER INSERT ON note DEFERRABLE INITIALLY DEFERRED \
+               FOR EACH ROW WHEN (NEW.name = 'fatal') EXECUTE FUNCTION die()";
+    let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut other).await.expect("made");
+    let runs = Arc::new(AtomicUsize::new(0));
+    let written = database.write(Arc::clone(&runs), |runs, tx| {
+        Box::pin(async move {
+            runs.fetch_add(1, Ordering::SeqCst);
+            tx.insert_later(later::ActiveModel { name: Set("fatal".into()), value: Set(1) });
+            Ok::<(), BusError>(())
+        })
+    });
+    let written = written.await;
+    assert!(matches!(written, Err(BusError::Unavailable { .. })), "no answer came: {written:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 1, "it might have been there");
+    set(&database, "later", 1).await.expect("the writer goes on");
+    leave(&database, "alone again", false).await.expect("also alone");
+}
