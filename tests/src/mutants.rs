@@ -19,7 +19,9 @@ pub struct Mutant {
 }
 
 const DURABLE: &[&str] = &["-p", "bus-durable", "--test", "durable"];
+const DURABLE_ON_BOTH: &[&str] = &["-p", "bus-durable", "--test", "durable", "--", "--include-ignored"];
 const INVENTORY: &[&str] = &["-p", "inventory"];
+const SANDBOX: &[&str] = &["-p", "sandbox"];
 const PAYMENTS: &[&str] = &["-p", "payments"];
 
 /// All of them.
@@ -94,7 +96,7 @@ pub const MUTANTS: &[Mutant] = &[
         original: "WHERE d.module = $1 AND d.state = 'pending' ORDER BY",
         fault: "WHERE d.module = $1 AND d.state = 'pending' AND d.position > COALESCE((SELECT MAX(x.position) \
                 FROM outbox_delivery x WHERE x.module = d.module AND x.state = 'done'), 0) ORDER BY",
-        suite: &["-p", "bus-durable", "--test", "durable", "--", "--include-ignored"],
+        suite: DURABLE_ON_BOTH,
     },
     Mutant {
         name: "m11-a-key-is-everybodys",
@@ -130,6 +132,34 @@ pub const MUTANTS: &[Mutant] = &[
         original: "Ok(!must_match || done.rows_affected()",
         fault: "Ok(true || done.rows_affected()",
         suite: DURABLE,
+    },
+    Mutant {
+        name: "a-lost-answer-is-tried-again",
+        file: "bus/durable/src/writer.rs",
+        original: "let unknown = transaction.was_alone() && trouble != Trouble::Contention;",
+        fault: "let unknown = false;",
+        suite: DURABLE_ON_BOTH,
+    },
+    Mutant {
+        name: "a-statement-alone-takes-no-locks",
+        file: "bus/durable/src/batch.rs",
+        original: "let parts = self.parts(!locks.is_empty());",
+        fault: "let parts = self.parts(false);",
+        suite: DURABLE_ON_BOTH,
+    },
+    Mutant {
+        name: "a-remembered-number-has-no-guard",
+        file: "bus/durable/src/later.rs",
+        original: "let _ = write!(sql, \" AND {table}.value = v.column3\");",
+        fault: "let _ = write!(sql, \" AND v.column3 IS NOT NULL\");",
+        suite: DURABLE_ON_BOTH,
+    },
+    Mutant {
+        name: "a-stale-charge-is-decided-on",
+        file: "modules/payments/sandbox/src/writer.rs",
+        original: "if books.is_unfounded() {",
+        fault: "if false && books.is_unfounded() {",
+        suite: SANDBOX,
     },
     Mutant {
         name: "an-undone-unit-keeps-its-number",

@@ -158,7 +158,7 @@ fn store(deliveries: &[Delivery], tx: &Tx<'_>) {
 pub(crate) fn handled(marks: &[Mark]) -> Piece {
     let rows = marks.iter().map(|mark| vec![mark.position.into(), mark.at.micros().into()]).collect();
     let sql = "UPDATE inbox SET state = 'done', done_at = v.column2 FROM {values} \
-               WHERE inbox.position = v.column1 AND inbox.state = 'pending'";
+               WHERE inbox.position = v.column1 AND inbox.state IS NOT DISTINCT FROM 'pending'";
     Piece { sql: sql.into(), rows, must_match: true }
 }
 
@@ -320,12 +320,14 @@ pub(crate) fn ready(backend: DatabaseBackend, on_dead_letter: OnDeadLetter) -> S
         DatabaseBackend::Postgres => "(SELECT value FROM json_array_elements_text($3::json))",
         _ => "(SELECT value FROM json_each($3))",
     };
+    // The offset keeps PostgreSQL from making a join of it, which while the table was small did without the key.
     format!(
         "SELECT i.position, i.message_id, i.name, i.source, i.key, i.sequence, i.at, i.trace, i.data, i.attempts, \
          i.received_at \
          FROM inbox i WHERE i.subscription = $1 AND i.state = 'pending' AND i.due_at <= $2 \
          AND i.key NOT IN {is_busy} AND NOT EXISTS (SELECT 1 FROM inbox e WHERE e.subscription = i.subscription \
-         AND e.key = i.key AND e.position < i.position AND e.state IN ('pending', 'dead') AND {blocks}) \
+         AND e.key = i.key AND e.position < i.position AND e.state IN ('pending', 'dead') AND {blocks} \
+         LIMIT 1 OFFSET 0) \
          ORDER BY i.position LIMIT $4"
     )
 }

@@ -19,7 +19,9 @@ use std::{
 #[derive(Debug)]
 pub struct Update {
     /// `UPDATE t SET a = v.column2 FROM {values} WHERE t.id = v.column1 AND …`, where `{values}` becomes a table `v` of the
-    /// rows. Each of them may change one row at most.
+    /// rows. Each of them may change one row at most. A guard on a column with an index of its own is written
+    /// `t.state IS NOT DISTINCT FROM 'new'`: with `=`, PostgreSQL finds the rows by that index while the table is small,
+    /// keeps the plan, and reads past every row that has ever been new.
     pub sql: &'static str,
     /// Whether each row of values must change one row of the table. Where one does not, the group is undone and runs
     /// again, each unit by itself; the unit whose row it was then fails.

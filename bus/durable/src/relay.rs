@@ -79,7 +79,7 @@ impl Relay {
 pub(crate) static MARK: Update = Update {
     sql: "UPDATE outbox_delivery SET state = v.column3, done_at = v.column4 FROM {values} \
           WHERE outbox_delivery.position = v.column1 AND outbox_delivery.subscription = v.column2 \
-          AND outbox_delivery.state = 'pending'",
+          AND outbox_delivery.state IS NOT DISTINCT FROM 'pending'",
     must_match: false,
 };
 

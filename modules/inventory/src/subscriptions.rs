@@ -64,7 +64,7 @@ impl Subscriber for ShipStock {
 /// The reservations of many orders, held as they were placed.
 static SHIP: Update = Update {
     sql: "UPDATE reservation SET state = 'shipped' FROM {values} WHERE reservation.order_id = v.column1 \
-          AND reservation.lines = v.column2 AND reservation.state = 'held'",
+          AND reservation.lines = v.column2 AND reservation.state IS NOT DISTINCT FROM 'held'",
     must_match: true,
 };
 

@@ -5,16 +5,15 @@ use crate::{
     world::{Home, SOON, count, note, number, set},
 };
 use bus::BusError;
-use bus_durable::{
-    Database,
-    sea_orm::Set,
-};
+use bus_durable::{Counter, Database, sea_orm::Set};
 use bus_testkit::eventually;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
+
+static NUMBER: Counter = Counter { table: "note", name: "numbers" };
 
 /// A key that would end a text, a statement and a JSON string if it could.
 const KEY: &str = "it's \"one\"; ROLLBACK; -- \\ $1 $$ é";
@@ -82,6 +81,30 @@ async fn locks_hold_in_either_form() {
         holder.commit().await.expect("lets go");
         write.await.expect("runs").expect("written");
     }
+}
+
+/// F1: two processes take turns and race, each remembers the number that it took last; no number is given twice or left
+/// out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn numbers_of_two_processes_have_no_gaps() {
+    let home = Home::postgres().await;
+    let databases = [home.open().await, home.open().await];
+    set(&databases[0], "numbers", 0).await.expect("set");
+    let one = async |turn: usize| {
+        let taken = databases[turn % 2].write((), |(), tx| Box::pin(tx.next_number(&NUMBER)));
+        let taken: Result<i64, BusError> = taken.await;
+        taken.expect("a number")
+    };
+    let mut numbers = Vec::new();
+    // Long enough that each is optimistic again after it was so in vain.
+    for turn in 0..50 {
+        numbers.push(one(turn / 3).await);
+    }
+    numbers.extend(futures::future::join_all((0..50).map(one)).await);
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
+    assert_eq!(number(&databases[0], "SELECT value AS n FROM note WHERE name = 'numbers'").await, 100);
 }
 
 /// B2: where the answer to such a statement is lost nobody is told that it failed for good or that it is there, and it

@@ -171,7 +171,7 @@ static ORDER_NUMBER: Counter = Counter { table: "counter", name: "order_number" 
 static PLACE: Update = Update {
     sql: "UPDATE orders SET number = v.column3, status = 'placed', payment_status = 'paid', placed_at = v.column4, \
           action_url = NULL, version = orders.version + 1 FROM {values} \
-          WHERE orders.id = v.column1 AND orders.version = v.column2 AND orders.status = 'processing'",
+          WHERE orders.id = v.column1 AND orders.version = v.column2 AND orders.status IS NOT DISTINCT FROM 'processing'",
     must_match: true,
 };
 

@@ -312,7 +312,7 @@ impl Writer {
             };
             verdicts.push(books.decide(&work.task, &moment));
         }
-        if self.is_shared() && books.is_unfounded() {
+        if books.is_unfounded() {
             return Err(WriteError::Outrun);
         }
         let mut changes = books.into_changes();

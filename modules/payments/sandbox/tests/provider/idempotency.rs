@@ -66,6 +66,24 @@ on_both! {
         two.close().await;
     }
 
+    /// F1: a writer that remembers a charge does not decide on it as it was before another changed it.
+    async fn what_another_writer_did_is_not_overlooked(fixture: &Fixture) {
+        let (one, two) = (fixture.open().await, fixture.open().await);
+        let charge = authorized(&one, "a", "tok_ok").await;
+        two.capture(capture("c", charge, 1000)).await.expect("an outcome");
+        let refunded = one.refund(refund("r", charge, 400)).await.expect("an outcome");
+        assert_eq!(refunded.status, ChargeStatus::Refunded, "it was not captured when it was last seen here");
+        let refunded = two.refund(refund("r2", charge, 600)).await.expect("an outcome");
+        assert_eq!(refunded.status, ChargeStatus::Refunded, "all that is left");
+        let refused = one.refund(refund("r3", charge, 600)).await.expect("an outcome");
+        assert!(matches!(refused.status, ChargeStatus::Declined { .. }), "{refused:?}");
+        let voided = authorized(&one, "b", "tok_ok").await;
+        two.void(void("v", voided)).await.expect("an outcome");
+        assert_eq!(one.void(void("v2", voided)).await.expect("an outcome").status, declined("already_voided"));
+        one.close().await;
+        two.close().await;
+    }
+
     /// Group commit: an item that the database refuses takes none of its neighbours down.
     async fn a_bad_item_does_not_take_its_neighbours_down(fixture: &Fixture) {
         let sandbox = fixture.open().await;
