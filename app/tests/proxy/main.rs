@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod encrypted;
 mod failures;
 mod fixture;
 mod headers;

@@ -72,7 +72,7 @@ impl Target {
             Some("http") => (None, 80),
             Some("https") => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| invalid())?;
-                (Some((tls(settings.ca.as_deref())?, name)), 443)
+                (Some((tls_connector(settings.ca.as_deref())?, name)), 443)
             }
             _ => return Err(invalid()),
         };
@@ -118,8 +118,12 @@ async fn carry(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
     Ok(sender)
 }
 
-/// The provider is named here: a process that calls over TLS may have installed none, or another.
-fn tls(ca: Option<&Path>) -> Result<TlsConnector, InvalidTarget> {
+/// Speaks TLS (RFC 8446) to servers whose certificates these authorities have signed; the public ones (Mozilla's) where no
+/// file of certificates is named.
+///
+/// # Errors
+/// [`InvalidTarget`] where the file holds no certificates.
+pub fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, InvalidTarget> {
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -133,6 +137,7 @@ fn tls(ca: Option<&Path>) -> Result<TlsConnector, InvalidTarget> {
             }
         }
     }
+    // Named here: a process that calls over TLS may have installed no provider, or another.
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(InvalidTarget::Tls)?

@@ -16,6 +16,6 @@ mod pool;
 mod settings;
 
 pub use client::HttpTransport;
-pub use connector::InvalidTarget;
+pub use connector::{InvalidTarget, tls_connector};
 pub use listener::HttpListener;
 pub use settings::{HttpSettings, ListenerSettings};

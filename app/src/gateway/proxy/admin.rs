@@ -57,7 +57,7 @@ impl GatewayRoute {
     fn of(route: &Route, body_limit: usize) -> Self {
         let instances = route.upstream.instances();
         let instance = |instance: &std::sync::Arc<super::upstream::Instance>| GatewayInstance {
-            address: format!("http://{}{}", instance.authority, instance.base),
+            address: instance.url(),
             suspect: instance.is_suspect(),
         };
         Self {

@@ -3,11 +3,13 @@
 use super::{failure::Failure, upload::Upload, upstream::Instance};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 /// How long a connection is kept idle.
 const IDLE: Duration = Duration::from_secs(30);
@@ -25,6 +27,7 @@ pub(crate) struct Pool(Rc<RefCell<Connections>>);
 
 #[derive(Default)]
 struct Connections {
+    /// By the origin.
     idle: HashMap<Arc<str>, Vec<Idle>>,
     swept: Option<Instant>,
 }
@@ -45,11 +48,11 @@ impl Pool {
     pub(crate) fn take(&self, instance: &Instance, must_be_fresh: bool) -> Option<Lease> {
         let most = if must_be_fresh { FRESH } else { IDLE };
         let mut connections = self.0.borrow_mut();
-        let idle = connections.idle.get_mut(&instance.authority)?;
+        let idle = connections.idle.get_mut(&instance.origin)?;
         // The last one has waited least.
         while let Some(Idle { sender, .. }) = idle.pop_if(|idle| idle.since.elapsed() <= most) {
             if !sender.is_closed() {
-                let home = Some((Arc::clone(&instance.authority), self.clone()));
+                let home = Some((Arc::clone(&instance.origin), self.clone()));
                 return Some(Lease { sender, home });
             }
         }
@@ -67,7 +70,7 @@ impl Pool {
                 tracing::debug!(%error, "a connection to an upstream ended");
             }
         });
-        let home = Some((Arc::clone(&instance.authority), self.clone()));
+        let home = Some((Arc::clone(&instance.origin), self.clone()));
         Ok(Lease { sender, home })
     }
 }
@@ -79,21 +82,33 @@ pub(crate) fn client() -> Builder {
     builder
 }
 
-/// Connects, and notes where nobody is there.
-pub(crate) async fn connect(instance: &Instance, patience: Duration) -> Result<TcpStream, Failure> {
-    match timeout(patience, TcpStream::connect(&*instance.authority)).await {
-        Ok(Ok(socket)) => {
-            // Without it a small request waits for the upstream's delayed acknowledgement.
-            let _ = socket.set_nodelay(true);
-            Ok(socket)
-        }
+/// A connection, in the clear or not.
+pub(crate) type Socket = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// Connects, and notes where nobody is there, or nobody who can show that it is he.
+pub(crate) async fn connect(instance: &Instance, patience: Duration) -> Result<Socket, Failure> {
+    let reached = async {
+        let socket = TcpStream::connect(&*instance.authority).await?;
+        // Without it a small request waits for the upstream's delayed acknowledgement.
+        let _ = socket.set_nodelay(true);
+        Ok(match &instance.tls {
+            None => Either::Left(socket),
+            Some(tls) => Either::Right(tls.connector.connect(tls.name.clone(), socket).await?),
+        })
+    };
+    match timeout(patience, reached).await {
+        Ok(Ok(socket)) => Ok(socket),
         failed => {
-            let error = failed.map_or_else(|_| "no answer in time".to_owned(), |error| format!("{error:?}"));
+            let error = failed.map_or_else(|_| "no answer in time".to_owned(), describe);
             tracing::warn!(upstream = &*instance.authority, error, "an upstream cannot be connected to");
             instance.miss();
             Err(Failure::Unreachable)
         }
     }
+}
+
+fn describe(failed: io::Result<Socket>) -> String {
+    failed.err().map_or_else(String::new, |error| format!("{error:?}"))
 }
 
 impl Lease {
@@ -105,7 +120,7 @@ impl Lease {
     /// Gives the connection back, once the whole answer has been read.
     pub(crate) fn give_back(self) {
         let Self { sender, home } = self;
-        let Some((authority, pool)) = home.filter(|_| !sender.is_closed()) else { return };
+        let Some((origin, pool)) = home.filter(|_| !sender.is_closed()) else { return };
         let now = Instant::now();
         let mut connections = pool.0.borrow_mut();
         if connections.swept.is_none_or(|at| now - at > IDLE) {
@@ -115,7 +130,7 @@ impl Lease {
                 !idle.is_empty()
             });
         }
-        let idle = connections.idle.entry(authority).or_default();
+        let idle = connections.idle.entry(origin).or_default();
         if idle.len() < KEPT {
             idle.push(Idle { sender, since: now });
         }

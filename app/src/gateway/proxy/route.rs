@@ -3,7 +3,7 @@
 use super::{
     Auth, Discovery, InvalidRoute, RouteSection,
     pattern::{Pattern, Rewrite},
-    upstream::{Instance, Upstream},
+    upstream::{Instance, Trust, Upstream},
 };
 use crate::gateway::{rate_limit::Limits, settings::RateLimit};
 use actix_web::http::Method;
@@ -73,8 +73,9 @@ impl Route {
             return Err(refuse("retry", &format_args!("must be 0 to {MOST_RETRIES}")));
         }
         let timeout = section.timeout.map_or(TIMEOUT, |span| span.0);
+        let trust = Trust::read(section.ca.as_deref()).map_err(|problem| refuse("ca", &problem))?;
         Ok(Self {
-            upstream: upstream(index, section, discovery)?,
+            upstream: upstream(index, section, trust, discovery)?,
             methods: methods(section.methods.as_deref()).map_err(|problem| refuse("methods", &problem))?,
             upgrades: upgrades(&section.upgrade).map_err(|problem| refuse("upgrade", &problem))?,
             section: section.clone(),
@@ -103,6 +104,7 @@ impl Route {
 fn upstream(
     index: usize,
     section: &RouteSection,
+    trust: Trust,
     discovery: Option<&dyn Discovery>,
 ) -> Result<Upstream, InvalidRoute> {
     match (&section.upstream[..], section.discover.as_deref()) {
@@ -114,12 +116,12 @@ fn upstream(
             }
             // Without a discovery only the spelling is looked at.
             let Some(discovery) = discovery else { return Ok(Upstream::fixed(Vec::new())) };
-            Upstream::discovered(name, discovery)
+            Upstream::discovered(name, trust, discovery)
                 .map_err(|problem| InvalidRoute::new(index, "discover", &problem))
         }
         (urls, None) => {
             let instances = urls.iter().enumerate().map(|(i, url)| {
-                Instance::parse(url)
+                Instance::parse(url, &trust)
                     .map_err(|problem| InvalidRoute::new(index, &format!("upstream[{i}]"), &problem))
             });
             Ok(Upstream::fixed(instances.collect::<Result<_, _>>()?))

@@ -3,6 +3,7 @@
 use crate::settings::{RateSection, Span};
 use bus::Role;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use utoipa::ToSchema;
 
 /// `[gateway]`.
@@ -22,6 +23,7 @@ pub struct RouteSection {
     pub auth: Auth,
     #[serde(default)]
     pub upstream: Vec<String>,
+    pub ca: Option<PathBuf>,
     pub discover: Option<String>,
     pub rewrite: Option<String>,
     pub methods: Option<Vec<String>>,

@@ -6,7 +6,7 @@
 use super::{
     download::Held,
     failure::Failure,
-    pool::{self, Lease},
+    pool::{self, Lease, Socket},
     routes::{Destination, Taken},
     serve::{admit, outgoing, refusal},
     upload::Upload,
@@ -35,7 +35,6 @@ use hyper_util::rt::TokioIo;
 use std::{cell::RefCell, future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional_with_sizes},
-    net::TcpStream,
     time::{sleep_until, timeout_at},
 };
 
@@ -194,7 +193,7 @@ async fn offer(
 }
 
 /// Connects to one instance after the other, as often as the route says.
-async fn connect(taken: &Taken) -> Result<(Arc<super::upstream::Instance>, TcpStream), Failure> {
+async fn connect(taken: &Taken) -> Result<(Arc<super::upstream::Instance>, Socket), Failure> {
     let route = &*taken.route;
     let mut tried = Vec::new();
     for _ in 0..=route.retries {
@@ -231,7 +230,7 @@ async fn join(
     idle: Duration,
     stopping: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let parts = upstream.downcast::<TokioIo<TcpStream>>().map_err(|_| io::Error::other("not a socket"))?;
+    let parts = upstream.downcast::<TokioIo<Socket>>().map_err(|_| io::Error::other("not a socket"))?;
     let (mut upstream, early): (_, Bytes) = (parts.io.into_inner(), parts.read_buf);
     let activity = watched::Activity::default();
     let mut client = activity.watch(client);

@@ -3,8 +3,11 @@
 use super::Discovery;
 use arc_swap::ArcSwap;
 use bus_discovery::{Member, Members, State, Watch};
+use bus_http::InvalidTarget;
 use hyper::{header::HeaderValue, http::uri::Authority};
+use rustls::pki_types::ServerName;
 use std::{
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,38 +15,60 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 /// How long an instance that could not be connected to is asked last.
 const SUSPECTED: Duration = Duration::from_secs(5);
 
+/// Who vouches for the servers that are spoken to over TLS.
+#[derive(Clone)]
+pub(crate) struct Trust {
+    connector: TlsConnector,
+    ca: Option<Arc<Path>>,
+}
+
+impl Trust {
+    /// The authorities in a file; the public ones where none is named.
+    pub(crate) fn read(ca: Option<&Path>) -> Result<Self, InvalidTarget> {
+        Ok(Self { connector: bus_http::tls_connector(ca)?, ca: ca.map(Arc::from) })
+    }
+}
+
 /// One server.
-#[derive(Debug)]
 pub(crate) struct Instance {
     /// Host and port.
     pub(crate) authority: Arc<str>,
+    /// Connections to the same origin may take each other's place: the same server, for which the same authorities vouch.
+    pub(crate) origin: Arc<str>,
     pub(crate) host: HeaderValue,
     /// What its paths begin with.
     pub(crate) base: String,
+    pub(crate) tls: Option<Tls>,
     missed: Mutex<Option<Instant>>,
 }
 
-impl Instance {
-    fn new(authority: &str, host: HeaderValue, base: &str) -> Arc<Self> {
-        Arc::new(Self { authority: authority.into(), host, base: base.to_owned(), missed: Mutex::default() })
-    }
+/// How TLS is spoken to a server, and the name that its certificate must bear.
+pub(crate) struct Tls {
+    pub(crate) connector: TlsConnector,
+    pub(crate) name: ServerName<'static>,
+}
 
-    /// Reads `http://host:port/base`.
-    pub(crate) fn parse(url: &str) -> Result<Arc<Self>, &'static str> {
-        let rest =
-            url.strip_prefix("http://").ok_or("must begin with http://: there is no TLS to upstreams")?;
+impl Instance {
+    /// Reads `http://host:port/base`, or `https`.
+    pub(crate) fn parse(url: &str, trust: &Trust) -> Result<Arc<Self>, &'static str> {
+        let (rest, port, is_tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, 80, false),
+            (_, Some(rest)) => (rest, 443, true),
+            _ => return Err("must begin with http:// or https://"),
+        };
         let (authority, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let base = base.trim_end_matches('/');
         let is_path = base.is_empty() || super::path::canonical(base).as_deref() == Some(base);
-        let problem = "must be http://host:port, and may have a path";
+        let problem = "must be like http://host:port, and may have a path";
         let parsed: Authority = authority.parse().map_err(|_| problem)?;
         let name = parsed.host();
         let connect = match authority.strip_prefix(name) {
-            Some("") => format!("{authority}:80"),
+            Some("") => format!("{authority}:{port}"),
             Some(_) if parsed.port_u16().is_some_and(|port| port > 0) => authority.to_owned(),
             // Something before the name, or no port behind its colon.
             _ => return Err(problem),
@@ -51,8 +76,26 @@ impl Instance {
         if name.is_empty() || !is_path {
             return Err(problem);
         }
-        let host = HeaderValue::from_str(authority).map_err(|_| problem)?;
-        Ok(Self::new(&connect, host, base))
+        // An IPv6 address stands in brackets in a URL, and without them in a certificate.
+        let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(bare).map_err(|_| "must name a host that a certificate can bear");
+        let connector = || trust.connector.clone();
+        let tls = is_tls.then(|| name.map(|name| Tls { connector: connector(), name })).transpose()?;
+        let origin = if is_tls { format!("{connect} {:?}", trust.ca) } else { connect.clone() };
+        Ok(Arc::new(Self {
+            authority: connect.into(),
+            origin: origin.into(),
+            host: HeaderValue::from_str(authority).map_err(|_| problem)?,
+            base: base.to_owned(),
+            tls,
+            missed: Mutex::default(),
+        }))
+    }
+
+    /// As it is written in the settings.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority, self.base)
     }
 
     /// It could not be connected to.
@@ -67,20 +110,17 @@ impl Instance {
 }
 
 /// A service of one or more instances, which are asked in turn.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     turn: AtomicUsize,
     instances: Instances,
 }
 
-#[derive(Debug)]
 enum Instances {
     Fixed(Arc<[Arc<Instance>]>),
-    Discovered { host: Option<HeaderValue>, watched: Watch, known: ArcSwap<Known> },
+    Discovered { host: Option<HeaderValue>, trust: Trust, watched: Watch, known: ArcSwap<Known> },
 }
 
 /// What was made of what discovery said last.
-#[derive(Debug)]
 struct Known {
     members: Arc<Members>,
     instances: Arc<[Arc<Instance>]>,
@@ -92,11 +132,11 @@ impl Upstream {
     }
 
     /// Of what goes by this name: `dns:host:port`.
-    pub(crate) fn discovered(name: &str, discovery: &dyn Discovery) -> Result<Self, String> {
+    pub(crate) fn discovered(name: &str, trust: Trust, discovery: &dyn Discovery) -> Result<Self, String> {
         let watched = discovery.watch(name)?;
         let known = Known { members: Arc::default(), instances: Arc::new([]) };
         let instances =
-            Instances::Discovered { host: host(name), watched, known: ArcSwap::from_pointee(known) };
+            Instances::Discovered { host: host(name), trust, watched, known: ArcSwap::from_pointee(known) };
         Ok(Self { turn: AtomicUsize::default(), instances })
     }
 
@@ -104,13 +144,14 @@ impl Upstream {
     pub(crate) fn instances(&self) -> Arc<[Arc<Instance>]> {
         match &self.instances {
             Instances::Fixed(instances) => Arc::clone(instances),
-            Instances::Discovered { host, watched, known } => {
+            Instances::Discovered { host, trust, watched, known } => {
                 let last = known.load();
                 let members = Arc::clone(&watched.borrow());
                 if Arc::ptr_eq(&last.members, &members) {
                     return Arc::clone(&last.instances);
                 }
-                let instance = |member: &&Member| found(&member.instance, host.as_ref(), &last.instances);
+                let instance =
+                    |member: &&Member| found(&member.instance, host.as_ref(), trust, &last.instances);
                 let instances: Arc<[_]> = usable(&members).iter().filter_map(instance).collect();
                 known.store(Arc::new(Known { members, instances: Arc::clone(&instances) }));
                 instances
@@ -142,16 +183,15 @@ fn usable(members: &Members) -> Vec<&Member> {
 fn found(
     instance: &bus_discovery::Instance,
     host: Option<&HeaderValue>,
+    trust: &Trust,
     before: &[Arc<Instance>],
 ) -> Option<Arc<Instance>> {
-    let mut new = Instance::parse(&instance.address)
+    let mut new = Instance::parse(&instance.address, trust)
         .inspect_err(|problem| {
             tracing::error!(address = instance.address, problem, "an instance cannot be used")
         })
         .ok()?;
-    if let Some(stays) =
-        before.iter().find(|known| known.authority == new.authority && known.base == new.base)
-    {
+    if let Some(stays) = before.iter().find(|known| known.origin == new.origin && known.base == new.base) {
         return Some(Arc::clone(stays));
     }
     let named = instance.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
@@ -173,9 +213,13 @@ fn host(name: &str) -> Option<HeaderValue> {
 mod tests {
     use super::*;
 
+    fn trust() -> Trust {
+        Trust::read(None).expect("the public authorities")
+    }
+
     fn three() -> Upstream {
         let urls = ["http://a:1", "http://b:2/base/", "http://[::1]"];
-        Upstream::fixed(urls.iter().map(|url| Instance::parse(url).expect("an instance")).collect())
+        Upstream::fixed(urls.iter().map(|url| Instance::parse(url, &trust()).expect("an instance")).collect())
     }
 
     #[test]
@@ -187,7 +231,8 @@ mod tests {
             [("a:1", "a:1", ""), ("b:2", "b:2", "/base"), ("[::1]:80", "[::1]", "")]
         );
         for bad in [
-            "https://a",
+            "ftp://a",
+            "https://a..b",
             "a:1",
             "http://",
             "http://:1",
@@ -200,8 +245,20 @@ mod tests {
             "http://a:99999",
             "http://a:x",
         ] {
-            assert!(Instance::parse(bad).is_err(), "{bad}");
+            assert!(Instance::parse(bad, &trust()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn connections_are_shared_by_those_who_trust_the_same() {
+        let (public, own) = (trust(), Trust { ca: Some(Path::new("ca.pem").into()), ..trust() });
+        let parse = |url: &str, trust: &Trust| Instance::parse(url, trust).expect("an instance");
+        let secure = parse("https://a/x", &public);
+        assert_eq!((secure.url(), &*secure.authority), ("https://a:443/x".to_owned(), "a:443"));
+        assert_eq!(secure.origin, parse("https://a:443/y", &public).origin);
+        assert_ne!(secure.origin, parse("http://a:443/x", &public).origin, "in the clear");
+        assert_ne!(secure.origin, parse("https://a/x", &own).origin, "others vouch for it");
+        assert!(parse("https://[::1]:8443", &own).tls.is_some());
     }
 
     #[tokio::test]
@@ -240,8 +297,8 @@ mod tests {
         }
         let (tell, told) = tokio::sync::watch::channel(Arc::new(Members::default()));
         let discovery = Told(told);
-        assert!(Upstream::discovered("dns:other:80", &discovery).is_err());
-        let upstream = Upstream::discovered("dns:blog.svc.:8080", &discovery).expect("watched");
+        assert!(Upstream::discovered("dns:other:80", trust(), &discovery).is_err());
+        let upstream = Upstream::discovered("dns:blog.svc.:8080", trust(), &discovery).expect("watched");
         assert!(upstream.pick(&[]).is_none());
         let is_at = |port: u16, state, priority| {
             let url = format!("http://127.0.0.1:{port}");
