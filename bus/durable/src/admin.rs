@@ -1,7 +1,7 @@
 //! What an operator sees of a module's messages: dead letters, replay, discard, lag; and what is swept away.
 
 use crate::{Database, dispatch::Duty, later::chunks, outbox::binds, query::Row};
-use bus::{BusError, DeadLetter, DeadLetterId, Timestamp};
+use bus::{BusError, DeadLetter, DeadLetterId, Phase, Timestamp};
 use sea_orm::Value;
 use std::time::Duration;
 
@@ -95,7 +95,27 @@ impl Database {
         }
         Ok((lag[0], lag[1]))
     }
+
+    /// How long ago the oldest saga began that is being carried out or undone; zero where there is none. One that waits
+    /// for somebody's word is not counted, nor one that needs attention, which is told when it does.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn oldest_open_saga(&self) -> Result<Duration, BusError> {
+        let now = self.sources().now();
+        let mut oldest = Duration::ZERO;
+        for phase in [Phase::Running, Phase::Unwinding] {
+            if let Some(row) = self.reader().row(OLDEST_SAGA, [phase.name().into()]).await? {
+                oldest = oldest.max(Timestamp::from_micros(row.get("since")?).until(now));
+            }
+        }
+        Ok(oldest)
+    }
 }
+
+/// Ids are in the order of their making.
+pub(crate) const OLDEST_SAGA: &str =
+    "SELECT created_at AS since FROM saga WHERE phase = $1 ORDER BY id LIMIT 1";
 
 pub(crate) const DEAD: &str = "\
     SELECT position, subscription, message_id, name, key, data, error, attempts, at \
@@ -166,6 +186,11 @@ pub(crate) async fn keep_house(database: Database, retention: Duration, mut duty
             let module = database.module();
             metrics::gauge!("outbox_oldest_pending_seconds", "module" => module).set(outbox.as_secs_f64());
             metrics::gauge!("inbox_oldest_pending_seconds", "module" => module).set(inbox.as_secs_f64());
+        }
+        // An undo that never gets through is tried for ever: this is what an alarm rings on.
+        if let Ok(oldest) = database.oldest_open_saga().await {
+            metrics::gauge!("sagas_oldest_open_seconds", "module" => database.module())
+                .set(oldest.as_secs_f64());
         }
     }
 }

@@ -117,6 +117,7 @@ fn queries(backend: DatabaseBackend) -> Vec<(&'static str, &'static str, Stateme
             "idempotency_at",
             text(admin::SETTLED[2], vec![1000_i64.into(), 500_i64.into()]),
         ),
+        ("the oldest saga", "saga_phase", text(admin::OLDEST_SAGA, vec!["running".into()])),
         ("due sagas", "saga_due", due(false)),
         ("orphans", "saga_phase", due(true)),
         ("wake", "saga_key", text(wake, vec![1_i64.into(), "key 7".into(), "shop.scripted".into()])),

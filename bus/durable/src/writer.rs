@@ -166,7 +166,7 @@ impl Task {
     async fn run(self, session: Session, mut orders: mpsc::Receiver<Order>) {
         // PostgreSQL commits for several connections at once by itself; there the wait only made everybody wait.
         let gathers = session.is_sqlite();
-        let mut before = 0;
+        let (mut before, mut closing) = (0, false);
         while let Some(order) = orders.recv().await {
             if gathers && before >= SIBLINGS {
                 // Those whom the last commit answered are about to come again: one commit for all of them.
@@ -187,7 +187,9 @@ impl Task {
                     ));
                 }
             }
-            if !drained.is_empty() {
+            // Whoever closes the connections waits for this one, also where another group came after it had asked.
+            closing |= !drained.is_empty();
+            if closing {
                 session.give_back().await;
             }
             for done in drained {

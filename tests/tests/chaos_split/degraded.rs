@@ -5,6 +5,7 @@ use bus_testkit::eventually;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tests::{
+    process::ADMIN,
     shop::order,
     topology::{Adapter, Databases, Plan, Topology},
 };
@@ -34,12 +35,28 @@ async fn breaker(topology: &Topology, module: &str) -> String {
     found["breaker"]["state"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn gauge(topology: &Topology, module: &str) -> String {
+async fn force(topology: &Topology, module: &str, state: &str) {
+    let (server, path) = (&topology.shop.server, format!("/api/v1/admin/modules/{module}/breaker"));
+    let admin = server.sign_in(ADMIN.0, ADMIN.1).await.expect("the admin signs in");
+    let forced = server.put(&path, Some(&admin), &json!({"state": state})).await.expect("an answer");
+    assert_eq!(forced.status, 204, "{}", forced.json());
+}
+
+/// What `/metrics` says of a module.
+async fn metric(topology: &Topology, name: &str, module: &str) -> Option<String> {
     let metrics = topology.shop.server.get("/metrics", None).await.expect("an answer");
     let text = String::from_utf8_lossy(&metrics.body).into_owned();
-    let name = format!("bus_breaker_state{{port=\"{module}\"}} ");
-    let line = text.lines().find_map(|line| line.strip_prefix(&name));
-    line.unwrap_or_else(|| panic!("there is no gauge of {module}: {text}")).to_owned()
+    let name = format!("{name}{{port=\"{module}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned)
+}
+
+async fn gauge(topology: &Topology, module: &str) -> String {
+    metric(topology, "bus_breaker_state", module).await.expect("there is a gauge")
+}
+
+async fn would_have_opened(topology: &Topology, module: &str) -> u64 {
+    let count = metric(topology, "bus_breaker_would_open_total", module).await;
+    count.map_or(0, |count| count.parse().expect("a number"))
 }
 
 async fn degrades(adapter: Adapter) {
@@ -77,6 +94,16 @@ async fn degrades(adapter: Adapter) {
         (gauge(&topology, "inventory").await, gauge(&topology, "users").await),
         ("2".into(), "0".into())
     );
+
+    // CB-9: one that only looks on lets every call go to its end, and counts.
+    force(&topology, "inventory", "metrics_only").await;
+    eventually("it would have opened", SOON, async || {
+        refused(&topology, "/api/v1/products", None, &buyer, "inventory").await;
+        would_have_opened(&topology, "inventory").await > 0
+    })
+    .await;
+    assert_eq!(breaker(&topology, "inventory").await, "metrics_only");
+    force(&topology, "inventory", "auto").await;
 
     // Who bought it is not known for a while; what was bought is.
     topology.server("users").kill().expect("killed");

@@ -83,6 +83,30 @@ async fn locks_hold_in_either_form() {
     }
 }
 
+/// A database that is closed lets go of its connections also where others go on to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn closing_ends_while_others_write() {
+    let home = Home::postgres().await;
+    let database = home.open().await;
+    let write = |task: usize| {
+        let database = database.clone();
+        async move {
+            let mut written = 0;
+            while leave(&database, &format!("{task} {written}"), written % 2 == 0).await.is_ok() {
+                written += 1;
+            }
+            written
+        }
+    };
+    let tasks: Vec<_> = (0..4).map(|task| bus::spawn(write(task))).collect();
+    eventually("they write", SOON, async || count(&database, "note", "1 = 1").await > 20).await;
+    tokio::time::timeout(SOON, database.close()).await.expect("it closes");
+    for task in tasks {
+        assert!(task.await.expect("ends") > 0);
+    }
+}
+
 /// F1: two processes take turns and race, each remembers the number that it took last; no number is given twice or left
 /// out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -150,14 +150,18 @@ async fn an_undo_that_does_not_get_through_is_tried_until_it_does(home: Home) {
     let (_stop, stopped) = watch::channel(false);
     let _workers = engine.workers(stopped);
     drop(begin(&engine, &database, "thing").await);
+    let age = std::cell::Cell::new(Duration::ZERO);
     let ended = async || {
         // The longest pause.
         clock.advance(Duration::from_secs(10));
+        age.set(age.get().max(database.oldest_open_saga().await.expect("read")));
         let state = view(&database, "thing").await.state;
         assert_ne!(state, Phase::NeedsAttention);
         state == Phase::Compensated
     };
     eventually("it is undone", SOON, ended).await;
+    assert!(age.get() >= Duration::from_secs(60), "seen to be open: {:?}", age.get());
+    assert_eq!(database.oldest_open_saga().await, Ok(Duration::ZERO), "and not any more");
     elsewhere.assert_all_fired();
     elsewhere.assert_undone("thing", 2);
     let seen = history(&view(&database, "thing").await);
