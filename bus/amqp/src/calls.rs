@@ -3,12 +3,11 @@
 use crate::{
     delays::Delays,
     intake::Intake,
-    link::Link,
     message::{ReplyTo, left, number, read, sent},
     names::{Names, module_of},
     replies::Replies,
     running::Running,
-    session::{Failure, close, patiently},
+    session::Failure,
     subscription::Source,
     topology::declare_calls,
 };
@@ -19,12 +18,7 @@ use futures::{
     FutureExt,
     future::{Abortable, Aborted},
 };
-use lapin::{
-    Channel,
-    message::Delivery,
-    options::{BasicAckOptions, QueueDeclareOptions, QueueDeleteOptions},
-    types::{FieldTable, ShortString},
-};
+use lapin::{Channel, message::Delivery, options::BasicAckOptions, types::ShortString};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -87,31 +81,13 @@ impl Source for Calls {
         Ok(())
     }
 
-    async fn finish(&self, link: &Link) {
+    /// The queue is left to expire. Deleted here it took along, once in some hundred times, a call that the broker was just
+    /// about to put into it, and the caller waited for nothing.
+    async fn finish(&self) {
         // All the room there is: the last call has ended.
         drop(self.room.acquire_many(self.concurrency).await);
-        if let Some(session) = link.session_now()
-            && let Ok(channel) = session.channel().await
-        {
-            let removed = patiently(remove_unused(&channel, self.names.calls(&self.module))).await;
-            if let Err(error) = removed {
-                tracing::debug!(module = self.module, %error, "the queue of calls is left to expire");
-            }
-            close(&channel).await;
-        }
+        self.replies.flush().await;
     }
-}
-
-/// Deletes a queue that nobody consumes and that holds nothing, so that callers are told at once that nobody serves the
-/// module. Looked at first: the broker closes a channel over a queue that is in use.
-async fn remove_unused(channel: &Channel, queue: ShortString) -> lapin::Result<()> {
-    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let found = channel.queue_declare(queue.clone(), look, FieldTable::default()).await?;
-    if found.consumer_count() == 0 && found.message_count() == 0 {
-        let unused = QueueDeleteOptions { if_unused: true, if_empty: true, ..QueueDeleteOptions::default() };
-        channel.queue_delete(queue, unused).await?;
-    }
-    Ok(())
 }
 
 impl Calls {

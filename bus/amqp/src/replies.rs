@@ -8,6 +8,7 @@
 use crate::{
     link::Link,
     message::{ReplyTo, write_answer},
+    session::close,
 };
 use bus::BusError;
 use bytes::Bytes;
@@ -62,6 +63,16 @@ impl Replies {
         };
         if let Err(error) = sent {
             tracing::debug!(name, %error, "an answer could not be sent");
+        }
+    }
+
+    /// Returns when the broker has the answers that were sent to known addresses: it takes what is said on one connection in
+    /// its order. The others are confirmed.
+    pub(crate) async fn flush(&self) {
+        if let Some(session) = self.link.session_now()
+            && let Ok(channel) = session.channel().await
+        {
+            close(&channel).await;
         }
     }
 

@@ -31,7 +31,7 @@ pub(crate) trait Source: Send + Sync + 'static {
     async fn take(&self, intake: &mut Intake, stop: &CancellationToken) -> Result<(), Failure>;
 
     /// Finishes what was taken, when nothing more is.
-    async fn finish(&self, _: &Link) {}
+    async fn finish(&self) {}
 }
 
 /// A channel and a consumer of their own, so that nobody else's end is theirs; dropped, it takes nothing more.
@@ -79,7 +79,7 @@ async fn keep(link: Link, source: impl Source, consuming: watch::Sender<bool>, s
             break;
         }
     }
-    source.finish(&link).await;
+    source.finish().await;
 }
 
 /// Consumes on a channel of its own, which is closed at the end: the broker hands what was not acknowledged to whoever

@@ -9,7 +9,13 @@ use bus::{BusError, Listener, Transport};
 use bus_amqp::{Amqp, AmqpSettings};
 use bus_testkit::eventually;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{task::JoinHandle, time::timeout};
 
 fn begin(
@@ -96,7 +102,7 @@ async fn batches_that_were_not_begun_are_received_by_the_next_process() {
     joiner.close("shop").await;
     // A quorum queue hears of a consumer's end a little later.
     eventually("the queue of events stays", SOON, async || raw.look(&queue).await == Some((0, 0))).await;
-    assert_eq!(raw.look(&namespace.calls("shop")).await, None, "that of calls does not");
+    assert_eq!(raw.look(&namespace.calls("shop")).await, Some((0, 0)), "that of calls until it expires");
 }
 
 /// C18: consumers of one queue on one connection, and of other queues, are not torn down by one that closes.
@@ -128,4 +134,51 @@ async fn a_subscription_that_closes_leaves_its_siblings_alone() {
         assert_eq!(begin(&transport, "shop.inbox", "[]".into()).await.expect("no panic"), Ok("b []".into()));
         assert!(transport.request("stock.count", within(SOON), Bytes::new()).await.is_ok());
     }
+}
+
+/// C17: while a module leaves and comes back, a call is answered or sent back; none is lost in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs RabbitMQ"]
+async fn no_call_is_lost_where_a_module_leaves_and_comes_back() {
+    const PATIENCE: Duration = Duration::from_secs(8);
+    let namespace = Namespace::of(&["shop"]);
+    let probe = Probe::named("a");
+    let serving = namespace.connect().await;
+    let transport = namespace.connect().await.transport();
+    let over = Arc::new(AtomicBool::new(false));
+    // Callers at a pace: where one always waits, the queue is never empty, as it is in most shops most of the time.
+    let ask = |pace: u64| {
+        let (transport, over) = (Arc::clone(&transport), Arc::clone(&over));
+        bus::spawn(async move {
+            let (mut answered, mut lost) = (0, 0);
+            let mut pace = tokio::time::interval(Duration::from_millis(pace));
+            while !over.load(Ordering::SeqCst) {
+                pace.tick().await;
+                let call = transport.request("shop.open", within(PATIENCE), Bytes::new());
+                match timeout(PATIENCE, call).await {
+                    Ok(Ok(_)) => answered += 1,
+                    Ok(Err(BusError::Unheard { .. })) => {}
+                    _ => lost += 1,
+                }
+            }
+            (answered, lost)
+        })
+    };
+    let callers: Vec<_> = [11, 13, 17, 19, 23, 29, 31, 37].map(ask).into();
+    for _ in 0..300 {
+        let listener = serving.listener(Arc::clone(&probe) as Arc<dyn Transport>);
+        listener.open("shop").await.expect("the broker is there");
+        let before = probe.count();
+        eventually("calls come", SOON, async || probe.count() > before + 3).await;
+        listener.close("shop").await;
+    }
+    let listener = serving.listener(Arc::clone(&probe) as Arc<dyn Transport>);
+    listener.open("shop").await.expect("the broker is there");
+    over.store(true, Ordering::SeqCst);
+    let (mut answered, mut lost) = (0, 0);
+    for caller in callers {
+        let (well, badly) = caller.await.expect("ends");
+        (answered, lost) = (answered + well, lost + badly);
+    }
+    assert_eq!(lost, 0, "of {answered} answered calls");
 }
