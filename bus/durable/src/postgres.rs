@@ -128,9 +128,13 @@ impl Session {
         self.slot.lock().await.discard();
     }
 
-    /// Gives the connection back to the pool.
+    /// Gives the connection back to the pool, unless whoever began a transaction on it broke off.
     pub(crate) async fn give_back(&self) {
-        self.slot.lock().await.connection = None;
+        let mut slot = self.slot.lock().await;
+        if slot.begun {
+            slot.discard();
+        }
+        slot.connection = None;
     }
 }
 

@@ -91,24 +91,19 @@ pub(crate) async fn connect(instance: &Instance, patience: Duration) -> Result<S
         let socket = TcpStream::connect(&*instance.authority).await?;
         // Without it a small request waits for the upstream's delayed acknowledgement.
         let _ = socket.set_nodelay(true);
-        Ok(match &instance.tls {
+        Ok::<_, io::Error>(match &instance.tls {
             None => Either::Left(socket),
             Some(tls) => Either::Right(tls.connector.connect(tls.name.clone(), socket).await?),
         })
     };
-    match timeout(patience, reached).await {
-        Ok(Ok(socket)) => Ok(socket),
-        failed => {
-            let error = failed.map_or_else(|_| "no answer in time".to_owned(), describe);
-            tracing::warn!(upstream = &*instance.authority, error, "an upstream cannot be connected to");
-            instance.miss();
-            Err(Failure::Unreachable)
-        }
-    }
-}
-
-fn describe(failed: io::Result<Socket>) -> String {
-    failed.err().map_or_else(String::new, |error| format!("{error:?}"))
+    let error = match timeout(patience, reached).await {
+        Ok(Ok(socket)) => return Ok(socket),
+        Ok(Err(error)) => format!("{error:?}"),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    tracing::warn!(upstream = &*instance.authority, error, "an upstream cannot be connected to");
+    instance.miss();
+    Err(Failure::Unreachable)
 }
 
 impl Lease {

@@ -55,8 +55,8 @@ const TRANSACTIONS: &str = "\
 const WEBHOOKS: &str = "INSERT INTO webhooks (id, body, due_at, attempts) SELECT * FROM {rows}";
 
 /// The rows of a batch.
-fn rows(changes: &mut Changes) -> Vec<Rows> {
-    let charges = std::mem::take(&mut changes.charges).into_iter().map(|row| {
+fn rows(changes: Changes) -> Vec<Rows> {
+    let charges = changes.charges.into_iter().map(|row| {
         vec![
             Value::from(row.id),
             row.version.into(),
@@ -73,7 +73,7 @@ fn rows(changes: &mut Changes) -> Vec<Rows> {
             row.created_at.into(),
         ]
     });
-    let operations = std::mem::take(&mut changes.operations).into_iter().map(|row| {
+    let operations = changes.operations.into_iter().map(|row| {
         vec![
             Value::from(row.key),
             row.charge.into(),
@@ -82,7 +82,7 @@ fn rows(changes: &mut Changes) -> Vec<Rows> {
             row.code.into(),
         ]
     });
-    let transactions = std::mem::take(&mut changes.transactions).into_iter().map(|row| {
+    let transactions = changes.transactions.into_iter().map(|row| {
         vec![
             Value::from(row.reference),
             row.at.into(),
@@ -96,7 +96,8 @@ fn rows(changes: &mut Changes) -> Vec<Rows> {
             row.idempotency_key.into(),
         ]
     });
-    let webhooks = std::mem::take(&mut changes.webhooks)
+    let webhooks = changes
+        .webhooks
         .into_iter()
         .map(|row| vec![Value::from(row.id), row.body.into(), row.due_at.into(), row.attempts.into()]);
     vec![
@@ -109,10 +110,11 @@ fn rows(changes: &mut Changes) -> Vec<Rows> {
 
 /// Writes a batch in its transaction.
 pub(crate) async fn save(tx: &DatabaseTransaction, mut changes: Changes) -> Result<(), WriteError> {
-    if !batch::write(rows(&mut changes), tx).await? {
+    let settled = std::mem::take(&mut changes.settled);
+    if !batch::write(rows(changes), tx).await? {
         return Err(WriteError::Outrun);
     }
-    for (key, outcome, code) in changes.settled {
+    for (key, outcome, code) in settled {
         operations::Entity::update_many()
             .col_expr(operations::Column::Outcome, Expr::value(outcome))
             .col_expr(operations::Column::Code, Expr::value(code))
@@ -124,11 +126,8 @@ pub(crate) async fn save(tx: &DatabaseTransaction, mut changes: Changes) -> Resu
 }
 
 /// Writes a batch that settles nothing that was pending in a transaction of one statement: all of it or nothing.
-pub(crate) async fn save_alone(
-    connection: &DatabaseConnection,
-    mut changes: Changes,
-) -> Result<(), WriteError> {
-    if batch::write_alone(rows(&mut changes), connection).await? { Ok(()) } else { Err(WriteError::Outrun) }
+pub(crate) async fn save_alone(connection: &DatabaseConnection, changes: Changes) -> Result<(), WriteError> {
+    if batch::write_alone(rows(changes), connection).await? { Ok(()) } else { Err(WriteError::Outrun) }
 }
 
 /// Takes the webhooks that are due, so that nobody else sends them before `lease_until`. Oldest first.

@@ -118,8 +118,9 @@ impl Writer {
         // After a close the channel still holds what was sent before it.
         let mut before = 0;
         while let Some(first) = self.messages.recv().await {
-            if before >= SIBLINGS && !self.is_shared() {
-                // PostgreSQL commits for several connections at once; with a file, the wait saves a sync. Those whom the last commit answered are about to come again: one commit for all of them.
+            if before >= SIBLINGS && !self.is_postgres() {
+                // Those whom the last commit answered are about to come again: one commit for all of them. PostgreSQL
+                // commits for several connections at once by itself.
                 tokio::time::sleep(GATHER).await;
             }
             let (mut works, mut claims) = (Vec::new(), Vec::new());
@@ -139,9 +140,8 @@ impl Writer {
         self.carry_out(Vec::new(), None, usize::MAX).await;
     }
 
-    /// Whether other processes may write: a file has one.
-    fn is_shared(&self) -> bool {
-        self.connections.writer.get_database_backend() != DatabaseBackend::Sqlite
+    fn is_postgres(&self) -> bool {
+        self.connections.writer.get_database_backend() == DatabaseBackend::Postgres
     }
 
     async fn carry_out(
@@ -245,7 +245,7 @@ impl Writer {
 
     /// The books of these works where all is remembered and one statement may be the transaction, as on PostgreSQL.
     fn remembered(&self, works: &[Work], look: Look) -> Option<Books> {
-        if look == Look::Database || !self.is_shared() {
+        if look == Look::Database || !self.is_postgres() {
             return None;
         }
         let mut books = Books::default();
