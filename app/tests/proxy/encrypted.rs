@@ -4,86 +4,31 @@ use crate::{
     fixture::{Server, route, text},
     upstream::Upstream,
 };
-use rcgen::CertifiedKey;
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use bus_testkit::Encrypted;
 use serde_json::json;
-use std::{
-    io::{BufReader, Read as _, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, mpsc},
-    thread,
-};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use std::io::{BufReader, Read as _, Write as _};
 
-/// What takes TLS off before an upstream, and the file with the certificate that it shows, which is `localhost`'s.
-struct Encrypted {
-    address: SocketAddr,
-    ca: PathBuf,
-    _folder: tempfile::TempDir,
+fn before(upstream: &Upstream) -> Encrypted {
+    Encrypted::before(upstream.address)
 }
 
-impl Encrypted {
-    fn before(upstream: &Upstream) -> Self {
-        let certified = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a certificate");
-        let folder = tempfile::tempdir().expect("a folder");
-        let ca = folder.path().join("ca.pem");
-        std::fs::write(&ca, certified.cert.pem()).expect("written");
-        let (bound, address) = mpsc::channel();
-        let behind = upstream.address;
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(take_off(certified, behind, bound));
-        });
-        Self { address: address.recv().expect("it listens"), ca, _folder: folder }
-    }
-
-    fn url(&self, host: &str) -> String {
-        format!("https://{host}:{}", self.address.port())
-    }
-}
-
-async fn take_off(
-    certified: CertifiedKey<rcgen::KeyPair>,
-    behind: SocketAddr,
-    bound: mpsc::Sender<SocketAddr>,
-) {
-    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
-        .expect("a certificate");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    bound.send(listener.local_addr().expect("bound")).expect("somebody waits");
-    while let Ok((stream, _)) = listener.accept().await {
-        let acceptor = acceptor.clone();
-        bus::spawn(async move {
-            // A client that does not believe the certificate leaves here.
-            if let Ok(mut outside) = acceptor.accept(stream).await {
-                let mut inside = TcpStream::connect(behind).await.expect("it listens");
-                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-            }
-        });
-    }
+fn url(of: &Encrypted, host: &str) -> String {
+    format!("https://{host}:{}", of.address().port())
 }
 
 #[test]
 fn an_upstream_is_spoken_to_over_tls_on_connections_that_are_kept() {
     let upstream = Upstream::text("over TLS");
-    let encrypted = Encrypted::before(&upstream);
-    let url = encrypted.url("localhost") + "/base";
-    let server = Server::to(&url, json!({"ca": encrypted.ca}));
+    let encrypted = before(&upstream);
+    let base = url(&encrypted, "localhost") + "/base";
+    let server = Server::to(&base, json!({"ca": encrypted.ca()}));
     let mut client = server.connect();
     for body in ["one", "two"] {
         let answer = client.ask(text("POST", "/up/thing?a=1", &[], body));
         assert_eq!((answer.status, answer.text()), (200, "over TLS".into()));
         let asked = upstream.last();
         assert_eq!((asked.path(), &*asked.body), ("/base/up/thing?a=1", body.as_bytes()));
-        assert_eq!(asked.header("host"), Some(format!("localhost:{}", encrypted.address.port())));
+        assert_eq!(asked.header("host"), Some(format!("localhost:{}", encrypted.address().port())));
     }
     assert_eq!(upstream.connections(), 1);
 }
@@ -91,14 +36,14 @@ fn an_upstream_is_spoken_to_over_tls_on_connections_that_are_kept() {
 #[test]
 fn nothing_is_sent_to_whom_nobody_vouches_for() {
     let upstream = Upstream::text("not to be seen");
-    let encrypted = Encrypted::before(&upstream);
+    let encrypted = before(&upstream);
     let refused = [
         // Its certificate is its own.
-        route("/unknown", &encrypted.url("localhost"), json!({})),
+        route("/unknown", &url(&encrypted, "localhost"), json!({})),
         // It is another's.
-        route("/named/{*rest}", &encrypted.url("127.0.0.1"), json!({"ca": encrypted.ca})),
+        route("/named/{*rest}", &url(&encrypted, "127.0.0.1"), json!({"ca": encrypted.ca()})),
     ];
-    let believed = route("/good", &encrypted.url("localhost"), json!({"ca": encrypted.ca}));
+    let believed = route("/good", &url(&encrypted, "localhost"), json!({"ca": encrypted.ca()}));
     let server = Server::with(json!([refused[0], refused[1], believed]), |_| {});
     assert_eq!(server.get("/good").status, 200);
     // Also while there is a connection to the same port that is believed.
@@ -107,8 +52,8 @@ fn nothing_is_sent_to_whom_nobody_vouches_for() {
     }
     assert_eq!(upstream.asked().len(), 1);
     // And in the clear it is no HTTP.
-    let url = format!("http://{}", encrypted.address);
-    assert_eq!(Server::to(&url, json!({})).get("/up/x").status, 502);
+    let clear = format!("http://{}", encrypted.address());
+    assert_eq!(Server::to(&clear, json!({})).get("/up/x").status, 502);
 }
 
 #[test]
@@ -123,9 +68,9 @@ fn a_connection_over_tls_may_change_its_protocol() {
         socket.write_all(&echoed).expect("echoed");
         false
     });
-    let encrypted = Encrypted::before(&upstream);
-    let more = json!({"ca": encrypted.ca, "upgrade": ["websocket"]});
-    let server = Server::to(&encrypted.url("localhost"), more);
+    let encrypted = before(&upstream);
+    let more = json!({"ca": encrypted.ca(), "upgrade": ["websocket"]});
+    let server = Server::to(&url(&encrypted, "localhost"), more);
     let mut socket = std::net::TcpStream::connect(server.address).expect("connects");
     let offer = "GET /up/chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

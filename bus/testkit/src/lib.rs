@@ -1,8 +1,9 @@
 //! What tests of the bus and of modules are made of: the suite that every placement passes, a socket
-//! transport, faults, a clock to set, and waiting for a state. [`mod@wire`] is what every remote adapter passes too.
+//! transport, TLS before a server, faults, a clock to set, and waiting for a state. [`mod@wire`] is what every remote adapter passes too.
 
 mod clock;
 pub mod conformance;
+mod encrypted;
 mod faults;
 mod placement;
 pub mod postgres;
@@ -12,6 +13,7 @@ mod wait;
 pub mod wire;
 
 pub use clock::ManualClock;
+pub use encrypted::Encrypted;
 pub use faults::{Fault, Faults, Faulty, FaultyInbox};
 pub use placement::{Attachment, Placement, Standard, place};
 pub use socket::{SocketServer, SocketTransport};
