@@ -29,16 +29,17 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 /// How many units wait for the writer at most.
 const QUEUE: usize = 4096;
 
-/// After a group of so many units, the next one waits for its own. As PostgreSQL's `commit_siblings`.
+/// After a group of so many units, the next one waits until most of them have come again. As PostgreSQL's
+/// `commit_siblings`.
 const SIBLINGS: usize = 4;
 
-/// How long it waits. As PostgreSQL's `commit_delay`.
+/// How long it waits at most. As PostgreSQL's `commit_delay`.
 const GATHER: Duration = Duration::from_millis(1);
 
 /// How many groups look before they write, after one was optimistic in vain.
@@ -168,11 +169,8 @@ impl Task {
         let gathers = session.is_sqlite();
         let (mut before, mut closing) = (0, false);
         while let Some(order) = orders.recv().await {
-            if gathers && before >= SIBLINGS {
-                // Those whom the last commit answered are about to come again: one commit for all of them.
-                tokio::time::sleep(GATHER).await;
-            }
-            let (group, drained) = self.gather(order, &mut orders);
+            let siblings = if gathers && before >= SIBLINGS { before } else { 0 };
+            let (group, drained) = self.gather(order, &mut orders, siblings).await;
             before = group.len();
             if !group.is_empty() {
                 metrics::histogram!("unit_of_work_group_size", "module" => self.module)
@@ -199,13 +197,17 @@ impl Task {
         }
     }
 
-    /// What has queued up, at most one batch of it.
-    fn gather(
+    /// What has queued up, at most one batch of it. Those whom the last commit answered are about to come again: it waits
+    /// a moment for most of these `siblings`, so that they share one commit.
+    async fn gather(
         &self,
         first: Order,
         orders: &mut mpsc::Receiver<Order>,
+        siblings: usize,
     ) -> (Vec<BoxedWork>, Vec<oneshot::Sender<()>>) {
         let (mut group, mut drained) = (Vec::new(), Vec::new());
+        let most = siblings - siblings / 4;
+        let until = Instant::now() + GATHER;
         let mut next = Some(first);
         while let Some(order) = next.take() {
             match order {
@@ -214,6 +216,9 @@ impl Task {
             }
             if group.len() < self.batch {
                 next = orders.try_recv().ok();
+            }
+            if next.is_none() && group.len() < most.min(self.batch) {
+                next = timeout_at(until, orders.recv()).await.ok().flatten();
             }
         }
         (group, drained)
