@@ -6,6 +6,7 @@ use crate::BusError;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     future::Future,
     sync::{
         Arc,
@@ -99,7 +100,9 @@ impl TraceContext {
     /// The `traceparent` header.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        format!("00-{:032x}-{:016x}-01", self.trace_id, self.parent_id)
+        let mut header = String::with_capacity(55);
+        let _ = write!(header, "00-{:032x}-{:016x}-01", self.trace_id, self.parent_id);
+        header
     }
 
     /// The trace's id as people quote it.
@@ -252,7 +255,9 @@ impl Context {
     pub fn to_headers(&self) -> Headers {
         let mut headers = Headers::new();
         headers.insert("traceparent".into(), self.trace.traceparent());
-        headers.insert("attempt".into(), self.attempt.to_string());
+        if self.attempt > 1 {
+            headers.insert("attempt".into(), self.attempt.to_string());
+        }
         headers.insert("depth".into(), self.depth.to_string());
         if let Some(left) = self.remaining() {
             // What is left, not when: two machines' clocks differ.
@@ -352,9 +357,12 @@ mod tests {
             request_id: Some("r-1".into()),
             caller: Some(Caller { user: Uuid::nil(), role: Role::Staff, session: Uuid::nil() }),
             command: Some(Arc::new(command)),
+            attempt: 2,
+            key: Some("sku-1".into()),
             ..Context::default()
         };
         let back = Context::from_headers(&context.to_headers());
+        assert_eq!((back.attempt, back.key), (context.attempt, context.key));
         assert_eq!((back.trace, back.caller), (context.trace, context.caller));
         assert_eq!((back.command, back.request_id), (context.command, context.request_id));
     }

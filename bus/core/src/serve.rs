@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     any::{Any, TypeId},
     panic::AssertUnwindSafe,
@@ -196,21 +196,55 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic").to_owned()
 }
 
-/// An answer on the wire.
+/// An answer on the wire: `{"ok": …, "replayed": false}`, or `error` instead of `ok`.
 #[derive(Serialize, Deserialize)]
+#[serde(try_from = "Members<T, E>", bound(deserialize = "T: Deserialize<'de>, E: Deserialize<'de>"))]
 pub(crate) struct Answer<T, E> {
     #[serde(flatten)]
     pub(crate) reply: Reply<T, E>,
     /// Whether it comes out of an idempotency store.
-    #[serde(default)]
     pub(crate) replayed: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply<T, E> {
     Ok(T),
     Error(E),
+}
+
+/// An [`Answer`] as it is read. What is flattened, serde reads twice, with a copy between.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>, E: Deserialize<'de>"))]
+struct Members<T, E> {
+    #[serde(default = "absent", deserialize_with = "present")]
+    ok: Option<T>,
+    #[serde(default = "absent", deserialize_with = "present")]
+    error: Option<E>,
+    #[serde(default)]
+    replayed: bool,
+}
+
+fn absent<T>() -> Option<T> {
+    None
+}
+
+/// A member that is there, also where it is `null`: that is how nothing is written.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+impl<T, E> TryFrom<Members<T, E>> for Answer<T, E> {
+    type Error = &'static str;
+
+    fn try_from(members: Members<T, E>) -> Result<Self, Self::Error> {
+        let reply = match (members.ok, members.error) {
+            (Some(ok), None) => Reply::Ok(ok),
+            (None, Some(error)) => Reply::Error(error),
+            _ => return Err("an answer has either ok or error"),
+        };
+        Ok(Self { reply, replayed: members.replayed })
+    }
 }
 
 pub(crate) fn encode<T: Serialize>(name: &str, value: &T) -> Result<Bytes, BusError> {
@@ -225,4 +259,37 @@ pub(crate) fn decode<T: for<'de> Deserialize<'de>>(name: &str, bytes: &[u8]) -> 
         tracing::error!(name, %error, "could not be decoded");
         BusError::Codec { name: name.into() }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<(Result<(), u8>, bool)> {
+        let answer: Answer<(), u8> = serde_json::from_str(text).ok()?;
+        let reply = match answer.reply {
+            Reply::Ok(ok) => Ok(ok),
+            Reply::Error(error) => Err(error),
+        };
+        Some((reply, answer.replayed))
+    }
+
+    #[test]
+    fn an_answer_is_one_thing_or_the_other() {
+        for (text, meant) in [
+            (r#"{"ok":null,"replayed":false}"#, (Ok(()), false)),
+            (r#"{"replayed":true,"ok":null}"#, (Ok(()), true)),
+            (r#"{"error":7}"#, (Err(7), false)),
+            (r#"{"error":7,"replayed":true,"later":"versions may add"}"#, (Err(7), true)),
+        ] {
+            assert_eq!(read(text), Some(meant), "{text}");
+        }
+        for text in
+            ["{}", r#"{"replayed":true}"#, r#"{"ok":null,"error":7}"#, r#"{"error":null}"#, "[]", "null"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+        let answer = Answer { reply: Reply::<(), u8>::Ok(()), replayed: true };
+        assert_eq!(serde_json::to_string(&answer).expect("text"), r#"{"ok":null,"replayed":true}"#);
+    }
 }

@@ -1,9 +1,10 @@
 //! What a port call costs over NATS, beside a bare async-nats request and reply of the same bytes.
 //!
-//! Goal: at most 1.5 times the bare one with 64 in flight, measured by turns in the same run. Needs a server at
-//! `TEST_NATS_URL`, by default on this machine.
+//! Goal: at most 1.5 times the bare one with 64 in flight, measured by turns in the same run. The same bytes are those of
+//! the payload and those of the header with the call's deadline, trace and depth; what a bare request without a header
+//! takes is shown too. Needs a server at `TEST_NATS_URL`, by default on this machine.
 
-use async_nats::Client;
+use async_nats::{Client, HeaderMap};
 use async_trait::async_trait;
 use bus::{Bus, BusError, Direct, Endpoints, ErrorKind, Policies, PortError, Served};
 use bus_nats::{Nats, NatsSettings};
@@ -62,16 +63,21 @@ impl BenchPort for Shelf {
 
 #[derive(Clone)]
 enum Target {
-    Bare { client: Client, subject: String, request: Bytes },
+    Bare(Arc<Bare>),
     Port(Arc<dyn BenchPort>),
+}
+
+struct Bare {
+    client: Client,
+    subject: String,
+    headers: Option<HeaderMap>,
+    request: Bytes,
 }
 
 impl Target {
     async fn call(&self) {
         match self {
-            Self::Bare { client, subject, request } => {
-                black_box(client.request(subject.clone(), request.clone()).await.expect("an answer"));
-            }
+            Self::Bare(bare) => bare.call().await,
             Self::Port(port) => {
                 black_box(port.stock(Stock { sku: "mug-blue".into() }).await.expect("an answer"));
             }
@@ -96,8 +102,28 @@ impl Target {
     }
 }
 
-/// Requests and replies as the client library's own documentation has them, a connection at either end.
-async fn bare(url: &str, namespace: &str) -> Target {
+impl Bare {
+    async fn call(&self) {
+        let (subject, request) = (self.subject.clone(), self.request.clone());
+        let answer = match self.headers.clone() {
+            Some(headers) => self.client.request_with_headers(subject, headers, request).await,
+            None => self.client.request(subject, request).await,
+        };
+        black_box(answer.expect("an answer"));
+    }
+}
+
+/// The header of a port's call.
+fn header() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    headers.insert("Bus", format!("depth=1&timeout-ms=9999&traceparent={trace}"));
+    headers
+}
+
+/// Requests and replies as the client library's own documentation has them, a connection at either end: with a header and
+/// without.
+async fn bare(url: &str, namespace: &str) -> [Target; 2] {
     let (client, server) = (connect(url).await, connect(url).await);
     let subject = format!("{namespace}.bare");
     let mut requests = server.queue_subscribe(subject.clone(), "bare".into()).await.expect("subscribed");
@@ -110,7 +136,10 @@ async fn bare(url: &str, namespace: &str) -> Target {
             }
         }
     });
-    Target::Bare { client, subject, request: Bytes::from_static(br#"{"sku":"mug-blue"}"#) }
+    [Some(header()), None].map(|headers| {
+        let request = Bytes::from_static(br#"{"sku":"mug-blue"}"#);
+        Target::Bare(Arc::new(Bare { client: client.clone(), subject: subject.clone(), headers, request }))
+    })
 }
 
 async fn connect(url: &str) -> Client {
@@ -135,22 +164,25 @@ async fn port(url: &str, namespace: &str) -> (Target, Vec<Box<dyn std::any::Any>
 async fn main() {
     let url = std::env::var("TEST_NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".into());
     let namespace = format!("bench-{}", std::process::id());
-    let (bare, (port, alive)) = (bare(&url, &namespace).await, port(&url, &namespace).await);
-    let mut times = [Vec::new(), Vec::new()];
+    let ([bare, headless], (port, alive)) = (bare(&url, &namespace).await, port(&url, &namespace).await);
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
-        for (times, target) in times.iter_mut().zip([&bare, &port]) {
+        for (times, target) in times.iter_mut().zip([&bare, &headless, &port]) {
             let time = target.round().await;
             if round > 0 {
                 times.push(time);
             }
         }
     }
-    let [bare, port] = times.map(median);
+    let [bare, headless, port] = times.map(median);
     println!(
-        "{IN_FLIGHT} in flight: a port call over NATS {:.1} us, a bare request {:.1} us: {:.2}x (goal {GOAL}x)",
+        "{IN_FLIGHT} in flight: a port call over NATS {:.1} us, a bare request {:.1} us: {:.2}x (goal {GOAL}x); \
+         {:.1} us without a header: {:.2}x",
         port / 1000.0,
         bare / 1000.0,
         port / bare,
+        headless / 1000.0,
+        port / headless,
     );
     drop(alive);
     let stream = format!("{namespace}_events_bench");

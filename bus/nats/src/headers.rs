@@ -45,7 +45,11 @@ pub(crate) fn read(map: Option<&HeaderMap>) -> Headers {
     let line = map.and_then(|map| map.get(BUS)).map_or("", HeaderValue::as_str);
     let header =
         |part: &str| part.split_once('=').and_then(|(name, value)| Some((text(name)?, text(value)?)));
-    line.split('&').filter_map(header).collect()
+    let mut headers = Headers::new();
+    for (name, value) in line.split('&').filter_map(header) {
+        headers.insert(name, value);
+    }
+    headers
 }
 
 fn text(encoded: &str) -> Option<String> {

@@ -18,7 +18,7 @@ impl Subjects {
     /// Where the request of this name is sent; `None` where no subject can have the name.
     pub(crate) fn call(&self, name: &str) -> Option<Subject> {
         let sendable = name.split('.').all(is_token);
-        sendable.then(|| format!("{}.call.{name}", self.namespace).into())
+        sendable.then(|| [&*self.namespace, ".call.", name].concat().into())
     }
 
     /// All requests of a module.
@@ -33,7 +33,7 @@ impl Subjects {
 
     /// What callers ask all who serve a module about calls that run.
     pub(crate) fn control(&self, module: &str) -> Subject {
-        format!("{}.control.{module}", self.namespace).into()
+        [&*self.namespace, ".control.", module].concat().into()
     }
 
     /// What every reply's subject begins with.

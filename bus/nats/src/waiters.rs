@@ -8,6 +8,7 @@ use crate::headers::is_running;
 use async_nats::{Message, Subject};
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -134,7 +135,9 @@ impl Waiters {
     }
 
     fn reply(&self, id: u64) -> String {
-        format!("{}.{id}", self.inbox)
+        let mut subject = String::with_capacity(self.inbox.len() + 21);
+        let _ = write!(subject, "{}.{id}", self.inbox);
+        subject
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
