@@ -2,12 +2,13 @@
 
 use crate::{
     group::later,
+    trouble::{DIES_AT_COMMIT, other_session},
     world::{Home, SOON, count, note, number, set},
 };
 use bus::BusError;
 use bus_durable::{Counter, Database, sea_orm::Set};
 use bus_testkit::eventually;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -138,12 +139,7 @@ async fn numbers_of_two_processes_have_no_gaps() {
 async fn a_lost_answer_is_not_tried_again() {
     let home = Home::postgres().await;
     let database = home.open().await;
-    let mut other = PgConnection::connect(home.url()).await.expect("connects");
-    let sql = "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
-               $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; \
-               CREATE CONSTRAINT TRIGGER die AFTER INSERT ON note DEFERRABLE INITIALLY DEFERRED \
-               FOR EACH ROW WHEN (NEW.name = 'fatal') EXECUTE FUNCTION die()";
-    let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut other).await.expect("made");
+    other_session(&home, DIES_AT_COMMIT).await;
     let runs = Arc::new(AtomicUsize::new(0));
     let written = database.write(Arc::clone(&runs), |runs, tx| {
         Box::pin(async move {

@@ -12,7 +12,13 @@ use std::{
     time::Duration,
 };
 
-async fn other_session(home: &Home, sql: &str) {
+/// Ends the connection at the commit of whoever inserts a note of the name `fatal`.
+pub(crate) const DIES_AT_COMMIT: &str = "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; \
+    CREATE CONSTRAINT TRIGGER die AFTER INSERT ON note DEFERRABLE INITIALLY DEFERRED \
+    FOR EACH ROW WHEN (NEW.name = 'fatal') EXECUTE FUNCTION die()";
+
+pub(crate) async fn other_session(home: &Home, sql: &str) {
     use sqlx::Connection as _;
     let mut connection = sqlx::PgConnection::connect(home.url()).await.expect("connects");
     let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect(sql);
@@ -61,14 +67,7 @@ async fn a_connection_that_is_lost_before_the_commit_is_made_good() {
 async fn a_commit_whose_answer_is_lost_is_not_tried_again() {
     let home = Home::postgres().await;
     let database = home.open().await;
-    other_session(
-        &home,
-        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; \
-         CREATE CONSTRAINT TRIGGER die AFTER INSERT ON note DEFERRABLE INITIALLY DEFERRED \
-         FOR EACH ROW WHEN (NEW.name = 'fatal') EXECUTE FUNCTION die()",
-    )
-    .await;
+    other_session(&home, DIES_AT_COMMIT).await;
     let runs = Arc::new(AtomicUsize::new(0));
     let written = database.write(Arc::clone(&runs), |runs, tx| {
         Box::pin(async move {
