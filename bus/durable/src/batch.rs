@@ -1,9 +1,10 @@
 //! Many rows in one statement and many statements in one message: each message is a hop to SQLite's thread and back, or
 //! a round trip to PostgreSQL.
 
-use crate::{postgres, query::statement, session::Transaction};
+use crate::{columns::columns, postgres, query::statement, session::Transaction};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Statement, Value};
-use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
+use sqlx::{Arguments as _, Encode, Postgres, Type, postgres::PgArguments};
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// A statement of many rows of values.
 pub(crate) struct Piece {
@@ -99,7 +100,8 @@ async fn postgres(
         && let Some(locks) = transaction.waiting_locks().await
         && let Some(message) = messages.pop()
     {
-        return transaction.alone(message.alone(locks)).await.map(|()| true);
+        let (sql, arguments) = message.alone(locks)?;
+        return transaction.alone(sql, arguments).await.map(|()| true);
     }
     for message in messages {
         if !message.send(transaction).await? {
@@ -113,7 +115,7 @@ async fn postgres(
 #[derive(Default)]
 struct Message {
     parts: Vec<Part>,
-    values: Vec<Value>,
+    arguments: PgArguments,
     /// How many rows the parts must write whose rows must match.
     expected: usize,
 }
@@ -124,7 +126,7 @@ struct Part {
     table: String,
     updates: bool,
     must_match: bool,
-    /// `$1::text::bigint[]` for each column.
+    /// `$1::bigint[]` for each column.
     arrays: Vec<String>,
 }
 
@@ -168,9 +170,9 @@ impl Message {
         let (table, updates) = written(&piece.sql);
         let table = table.to_owned();
         let mut arrays = Vec::new();
-        for array in arrays_of(piece.rows)? {
-            self.values.push(array.literal.into());
-            arrays.push(format!("${}::text::{}[]", self.values.len(), array.kind));
+        for column in columns(piece.rows)? {
+            arrays.push(format!("${}::{}[]", self.arguments.len() + 1, column.kind()));
+            column.bind(&mut self.arguments)?;
         }
         let part = Part { sql: piece.sql, table, updates, must_match: piece.must_match, arrays };
         self.expected += if part.counts() { count } else { 0 };
@@ -179,34 +181,33 @@ impl Message {
     }
 
     async fn send(self, transaction: &postgres::Transaction) -> Result<bool, DbErr> {
-        let expected = self.expected;
-        let row = transaction.query_one_raw(self.text()).await?;
-        let written = row.map_or(Ok(0), |row| row.try_get::<i64>("", "written"))?;
-        Ok(usize::try_from(written) == Ok(expected))
-    }
-
-    fn text(self) -> Statement {
         let sql = format!("WITH {} SELECT {} AS written", self.parts(false), self.written());
-        statement(DatabaseBackend::Postgres, &sql, self.values)
+        let row = transaction.one(sql, self.arguments).await?;
+        let written = row.map_or(Ok(0), |row| row.try_get::<i64>("", "written"))?;
+        Ok(usize::try_from(written) == Ok(self.expected))
     }
 
     /// As a transaction of its own: it takes the locks, and fails where a row that must be written was not.
-    fn alone(mut self, locks: &BTreeSet<String>) -> Statement {
+    fn alone(mut self, locks: &BTreeSet<String>) -> Result<(String, PgArguments), DbErr> {
         let parts = self.parts(!locks.is_empty());
-        self.values.push(i64::try_from(self.expected).unwrap_or(-1).into());
-        let expected = self.values.len();
+        let expected = self.bind(i64::try_from(self.expected).unwrap_or(-1))?;
         let locked = if locks.is_empty() {
             String::new()
         } else {
-            self.values.push(postgres::json(locks).into());
-            format!("{}, ", postgres::locked(self.values.len()))
+            format!("{}, ", postgres::locked(self.bind(postgres::json(locks))?))
         };
         // Division by zero is an error on any server, and no row is needed to raise it.
         let sql = format!(
             "WITH {locked}{parts} SELECT 1 / (CASE WHEN {} = ${expected} THEN 1 ELSE 0 END)",
             self.written()
         );
-        statement(DatabaseBackend::Postgres, &sql, self.values)
+        Ok((sql, self.arguments))
+    }
+
+    /// The number of a value.
+    fn bind<T: for<'q> Encode<'q, Postgres> + Type<Postgres>>(&mut self, value: T) -> Result<usize, DbErr> {
+        self.arguments.add(value).map_err(|error| DbErr::Type(error.to_string()))?;
+        Ok(self.arguments.len())
     }
 
     fn parts(&self, locked: bool) -> String {
@@ -230,103 +231,23 @@ fn written(sql: &str) -> (&str, bool) {
     (table.unwrap_or_default(), updates)
 }
 
-/// A column's values as the text of a PostgreSQL array.
-struct Array {
-    literal: String,
-    kind: &'static str,
-}
-
-fn arrays_of(rows: Vec<Vec<Value>>) -> Result<Vec<Array>, DbErr> {
-    let mut arrays: Vec<Array> = Vec::new();
-    for row in rows {
-        if arrays.is_empty() {
-            for value in &row {
-                arrays.push(Array { literal: "{".into(), kind: kind(value)? });
-            }
-        }
-        for (array, value) in arrays.iter_mut().zip(row) {
-            if array.literal.len() > 1 {
-                array.literal.push(',');
-            }
-            push(&mut array.literal, value)?;
-        }
-    }
-    for array in &mut arrays {
-        array.literal.push('}');
-    }
-    Ok(arrays)
-}
-
-fn kind(value: &Value) -> Result<&'static str, DbErr> {
-    match value {
-        Value::Bool(_) => Ok("boolean"),
-        Value::Int(_) => Ok("integer"),
-        Value::BigInt(_) => Ok("bigint"),
-        Value::String(_) => Ok("text"),
-        Value::Bytes(_) => Ok("bytea"),
-        Value::Uuid(_) => Ok("uuid"),
-        other => Err(DbErr::Type(format!("{other:?} cannot be written with others"))),
-    }
-}
-
-/// Adds an element (PostgreSQL's documentation, "Array Input and Output Syntax").
-fn push(literal: &mut String, value: Value) -> Result<(), DbErr> {
-    // Writing to a string does not fail.
-    let _ = match value {
-        Value::Bool(Some(is)) => write!(literal, "{is}"),
-        Value::Int(Some(number)) => write!(literal, "{number}"),
-        Value::BigInt(Some(number)) => write!(literal, "{number}"),
-        Value::Uuid(Some(id)) => write!(literal, "{id}"),
-        Value::Bytes(Some(bytes)) => {
-            literal.push_str("\"\\\\x");
-            bytes
-                .iter()
-                .try_for_each(|byte| write!(literal, "{byte:02x}"))
-                .and_then(|()| literal.write_char('"'))
-        }
-        Value::String(Some(text)) => {
-            literal.push('"');
-            for part in text.split_inclusive(['"', '\\']) {
-                match part.strip_suffix(['"', '\\']) {
-                    Some(before) => {
-                        literal.push_str(before);
-                        literal.push('\\');
-                        literal.push_str(&part[before.len()..]);
-                    }
-                    None => literal.push_str(part),
-                }
-            }
-            literal.write_char('"')
-        }
-        other if kind(&other).is_ok() => literal.write_str("NULL"),
-        other => return Err(DbErr::Type(format!("{other:?} cannot be written with others"))),
-    };
-    Ok(())
-}
-
-/// A piece's statement, for whoever asks how it will be carried out.
+/// A piece's statement on SQLite, for whoever asks how it will be carried out.
 #[cfg(test)]
-pub(crate) fn text(piece: Piece, backend: DatabaseBackend) -> Statement {
-    if backend != DatabaseBackend::Postgres {
-        return sqlite_text(vec![piece]);
-    }
+pub(crate) fn on_sqlite(piece: Piece) -> Statement {
+    sqlite_text(vec![piece])
+}
+
+/// The same on PostgreSQL.
+#[cfg(test)]
+pub(crate) fn on_postgres(piece: Piece) -> (String, PgArguments) {
     let mut message = Message::default();
-    message.add(piece).expect("types that an array may have");
-    message.alone(&BTreeSet::from(["a key".to_owned()]))
+    message.add(piece).expect("kinds that a column may have");
+    message.alone(&BTreeSet::from(["a key".to_owned()])).expect("bound")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_come_through_an_arrays_literal_unchanged() {
-        let row = |text: Option<&str>| vec![Value::from(text.map(str::to_owned)), Value::from(7_i64)];
-        let arrays =
-            arrays_of(vec![row(Some(r#"a "b" \c,{}"#)), row(None), row(Some("NULL"))]).expect("arrays");
-        assert_eq!(arrays[0].literal, r#"{"a \"b\" \\c,{}",NULL,"NULL"}"#);
-        assert_eq!((arrays[1].literal.as_str(), arrays[1].kind), ("{7,7,7}", "bigint"));
-    }
 
     #[test]
     fn a_statement_says_what_it_writes() {

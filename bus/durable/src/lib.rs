@@ -9,6 +9,7 @@ mod admin;
 mod batch;
 mod batched;
 mod bell;
+mod columns;
 mod dispatch;
 mod durability;
 mod group;

@@ -12,6 +12,7 @@ use crate::{
 };
 use bus::{BusError, OnDeadLetter, Sources, Timestamp};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, QueryTrait as _, Statement, Value};
+use sqlx::{AssertSqlSafe, postgres::PgArguments};
 use std::sync::Arc;
 
 /// How many settled rows lie in every table.
@@ -70,17 +71,39 @@ async fn piled(url: &str) -> Database {
     database
 }
 
+/// What is asked for a plan.
+enum Asked {
+    Statement(Statement),
+    /// A writer's message to PostgreSQL.
+    Message(String, PgArguments),
+}
+
+impl From<Statement> for Asked {
+    fn from(statement: Statement) -> Self {
+        Self::Statement(statement)
+    }
+}
+
+fn piece(backend: DatabaseBackend, piece: Piece) -> Asked {
+    if backend != DatabaseBackend::Postgres {
+        return Asked::Statement(batch::on_sqlite(piece));
+    }
+    let (sql, arguments) = batch::on_postgres(piece);
+    Asked::Message(sql, arguments)
+}
+
 /// The queries, and the index that each is to use first; on PostgreSQL any index will do.
-fn queries(backend: DatabaseBackend) -> Vec<(&'static str, &'static str, Statement)> {
-    let text = |sql: &str, values: Vec<Value>| statement(backend, sql, values);
+fn queries(backend: DatabaseBackend) -> Vec<(&'static str, &'static str, Asked)> {
+    let text = |sql: &str, values: Vec<Value>| Asked::from(statement(backend, sql, values));
     let ready = |on| {
         text(
             &inbox::ready(backend, on),
             vec!["shop.moved".into(), PILE.into(), "[\"key 7\"]".into(), 128_i64.into()],
         )
     };
-    let due =
-        |orphans| store::due_by(Timestamp::from_micros(PILE), "shop.scripted", orphans, 64).build(backend);
+    let due = |orphans| {
+        store::due_by(Timestamp::from_micros(PILE), "shop.scripted", orphans, 64).build(backend).into()
+    };
     let wake = "UPDATE saga SET due_at = $1 WHERE key = $2 AND kind = $3 AND phase IN ('waiting', 'running')";
     let mark = |place: i64| vec![place.into(), "post.moved".into(), "done".into(), 1_i64.into()];
     let mark = vec![mark(1000), mark(2000)];
@@ -94,10 +117,10 @@ fn queries(backend: DatabaseBackend) -> Vec<(&'static str, &'static str, Stateme
     let nil = || Value::from(uuid::Uuid::nil());
     vec![
         ("relay", "outbox_delivery_pending", text(relay::PENDING, vec!["post".into(), 256_i64.into()])),
-        ("mark", "outbox_delivery", batch::text(mark, backend)),
+        ("mark", "outbox_delivery", piece(backend, mark)),
         ("ready, block", "inbox_pending", ready(OnDeadLetter::Block)),
         ("ready, skip", "inbox_pending", ready(OnDeadLetter::Skip)),
-        ("handled", "", batch::text(handled, backend)),
+        ("handled", "", piece(backend, handled)),
         ("dead letters", "inbox_dead", text(admin::DEAD, vec![0_i64.into(), 50_i64.into()])),
         (
             "parked",
@@ -125,17 +148,26 @@ fn queries(backend: DatabaseBackend) -> Vec<(&'static str, &'static str, Stateme
     ]
 }
 
-async fn plan(database: &Database, query: Statement) -> String {
-    let backend = query.db_backend;
-    let (explain, column) = match backend {
-        DatabaseBackend::Postgres => ("EXPLAIN", "QUERY PLAN"),
-        _ => ("EXPLAIN QUERY PLAN", "detail"),
+async fn plan(database: &Database, asked: Asked) -> String {
+    let reader = database.reader();
+    let lines: Vec<String> = match asked {
+        Asked::Statement(query) => {
+            let (explain, column) = match query.db_backend {
+                DatabaseBackend::Postgres => ("EXPLAIN", "QUERY PLAN"),
+                _ => ("EXPLAIN QUERY PLAN", "detail"),
+            };
+            let values = query.values.map(|values| values.0).unwrap_or_default();
+            let explain = statement(query.db_backend, &format!("{explain} {}", query.sql), values);
+            let rows = reader.connection().query_all_raw(explain).await.expect("explains");
+            rows.iter().map(|row| row.try_get("", column).expect("a line")).collect()
+        }
+        Asked::Message(sql, arguments) => {
+            let explain = sqlx::query_scalar_with(AssertSqlSafe(format!("EXPLAIN {sql}")), arguments);
+            let pool = reader.connection().get_postgres_connection_pool();
+            explain.fetch_all(pool).await.expect("explains")
+        }
     };
-    let values = query.values.map(|values| values.0).unwrap_or_default();
-    let explain = statement(backend, &format!("{explain} {}", query.sql), values);
-    let rows = database.reader().connection().query_all_raw(explain).await.expect("explains");
-    let lines = rows.iter().map(|row| row.try_get::<String>("", column).expect("a line"));
-    lines.collect::<Vec<_>>().join("\n")
+    lines.join("\n")
 }
 
 async fn every_query_uses_an_index(url: &str) {

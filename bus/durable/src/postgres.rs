@@ -11,7 +11,8 @@ use sea_orm::{
 };
 use sea_query_sqlx::SqlxValues;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, pool::PoolConnection, query::Query,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, pool::PoolConnection,
+    postgres::PgArguments, query::Query,
 };
 use std::{
     collections::BTreeSet,
@@ -164,10 +165,23 @@ impl Transaction {
     }
 
     /// Carries out a statement that takes the [waiting locks](Self::waiting_locks) by itself and is the transaction.
-    pub(crate) async fn alone(&self, statement: Statement) -> Result<(), DbErr> {
+    pub(crate) async fn alone(&self, sql: String, arguments: PgArguments) -> Result<(), DbErr> {
         self.was_alone.store(true, Ordering::Relaxed);
         let mut slot = self.slot.lock().await;
-        query(statement).execute(slot.connection()?).await.map(|_| ()).map_err(exec_error)
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        query.execute(slot.connection()?).await.map(|_| ()).map_err(exec_error)
+    }
+
+    /// The one row of a statement in the transaction.
+    pub(crate) async fn one(
+        &self,
+        sql: String,
+        arguments: PgArguments,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let mut connection = self.begun().await?;
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        let row = query.fetch_optional(&mut *connection).await.map_err(query_error)?;
+        Ok(row.map(QueryResult::from))
     }
 
     /// Whether a statement was sent that is a transaction of its own: no commit has to follow it.
