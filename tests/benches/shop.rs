@@ -125,12 +125,12 @@ impl Load {
     }
 }
 
-/// Sends requests of `make` from `clients` connections for a time; `pause` between two of one client.
+/// Sends requests of `make` from `clients` connections for a time; each client one in a `period`, or as many as it can.
 async fn load(
     server: &Server,
     clients: u64,
     time: Duration,
-    pause: Duration,
+    period: Duration,
     make: impl Fn(u64) -> (String, String, Option<Value>, String) + Clone + 'static,
     wanted: u16,
 ) -> Load {
@@ -162,8 +162,8 @@ async fn load(
                             println!("unexpected {}: {}", answer.status, answer.json());
                         }
                     }
-                    if !pause.is_zero() {
-                        tokio::time::sleep(pause).await;
+                    if !period.is_zero() {
+                        tokio::time::sleep(period.saturating_sub(sent.elapsed())).await;
                     }
                 }
                 (answers, refused, latency)
@@ -275,10 +275,10 @@ async fn soak(binary: &std::path::Path) {
     let make = order(stocked(&server).await);
     let full = load(&server, 64, Duration::from_secs(20), Duration::ZERO, make.clone(), 201).await;
     full.print("full load, 64 clients");
-    let pause = Duration::from_secs_f64(2.0 * 32.0 / full.rate());
+    let period = Duration::from_secs_f64(2.0 * 32.0 / full.rate());
     let mut first = 0;
     for minute in 1..=10 {
-        let half = load(&server, 32, Duration::from_secs(60), pause, make.clone(), 201).await;
+        let half = load(&server, 32, Duration::from_secs(60), period, make.clone(), 201).await;
         let resident = server.resident_bytes().unwrap_or(0);
         first = if minute == 1 { resident } else { first };
         half.print(&format!("minute {minute}, {} MB resident", resident / 1_000_000));
