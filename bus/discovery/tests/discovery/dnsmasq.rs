@@ -1,13 +1,17 @@
 //! A name server of the test's own, whose records it changes.
 
-use crate::world::Process;
+use crate::world::{Process, SOON};
 use bus_discovery::{Dns, DnsSettings};
 use std::{
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
+
+/// What is the address of `x.example`? (RFC 1035, section 4.1)
+const QUESTION: &[u8] =
+    b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01x\x07example\x00\x00\x01\x00\x01";
 
 pub(crate) struct Dnsmasq {
     directory: TempDir,
@@ -18,16 +22,28 @@ pub(crate) struct Dnsmasq {
 impl Dnsmasq {
     /// A server that knows these hosts (lines of `/etc/hosts`) and options.
     pub(crate) fn start(hosts: &str, options: &[&str]) -> Self {
-        let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
         let directory = tempfile::tempdir().expect("a directory");
-        let mut server = Self { directory, address: free.expect("a free port"), process: None };
+        let mut server = Self { directory, address: free_address(), process: None };
         server.write_hosts(hosts);
-        server.restart(options);
+        let deadline = Instant::now() + SOON;
+        // A port that is free may be somebody's before the server has it.
+        while !server.launch(options) {
+            assert!(Instant::now() < deadline, "dnsmasq starts");
+            server.address = free_address();
+        }
         server
     }
 
     /// Starts anew on the same port, with other options.
     pub(crate) fn restart(&mut self, options: &[&str]) {
+        let deadline = Instant::now() + SOON;
+        while !self.launch(options) {
+            assert!(Instant::now() < deadline, "{} stays somebody else's", self.address);
+        }
+    }
+
+    /// Whether it answers; else it has ended, as it does where its port is taken.
+    fn launch(&mut self, options: &[&str]) -> bool {
         self.stop();
         let mut arguments: Vec<String> = [
             "--keep-in-foreground",
@@ -45,10 +61,20 @@ impl Dnsmasq {
         arguments.push(format!("--port={}", self.address.port()));
         arguments.push(format!("--addn-hosts={}", self.hosts().display()));
         arguments.extend(options.iter().map(|option| format!("--{option}")));
-        self.process = Some(Process::start("dnsmasq", "dnsmasq-base", &arguments));
+        let process = self.process.insert(Process::start("dnsmasq", "dnsmasq-base", &arguments));
+        let asking = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        asking.set_read_timeout(Some(Duration::from_millis(5))).expect("above zero");
+        while !process.has_ended() {
+            // Nobody listens yet: that is an error as well.
+            let _ = asking.send_to(QUESTION, self.address);
+            if asking.recv_from(&mut [0; 512]).is_ok_and(|(_, from)| from == self.address) {
+                return asking.local_addr().is_ok_and(|own| own != self.address);
+            }
+        }
+        false
     }
 
-    /// Changes the hosts while it runs, and has answered: until then the signal would end it.
+    /// Changes the hosts while it runs.
     pub(crate) fn set_hosts(&self, hosts: &str) {
         self.write_hosts(hosts);
         self.process.as_ref().expect("it runs").signal("HUP");
@@ -80,6 +106,28 @@ impl Dnsmasq {
         change(&mut settings);
         Dns::new(settings).expect("nothing of this machine is needed")
     }
+}
+
+/// A port where somebody else takes connections is found out, and not waited for.
+#[test]
+#[ignore = "needs dnsmasq"]
+fn a_name_server_without_its_port_is_no_server() {
+    let mut server = Dnsmasq::start("127.0.0.2 inventory.example\n", &[]);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    server.address = taken.local_addr().expect("bound");
+    assert!(!server.launch(&[]));
+    drop(taken);
+    assert!(server.launch(&[]));
+}
+
+/// Where a server can listen: for datagrams and for connections.
+fn free_address() -> SocketAddr {
+    let both = || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+        let address = listener.local_addr().ok()?;
+        UdpSocket::bind(address).is_ok().then_some(address)
+    };
+    std::iter::repeat_with(both).take(100).flatten().next().expect("a free port")
 }
 
 /// Answers every question at this address with an error, and counts; for as long as it is not dropped.

@@ -162,6 +162,10 @@ impl Process {
         Self(child.expect("it starts"))
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it is ours").is_some()
+    }
+
     /// Sends a signal: `HUP`.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([format!("-{signal}"), self.0.id().to_string()]).status();
