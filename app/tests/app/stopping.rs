@@ -37,9 +37,8 @@ fn a_stop_under_load_loses_nothing_and_leaves_nobody_without_an_answer() {
                 })
             })
             .collect();
-        while placed.lock().expect("not poisoned").len() < 40 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let many = async || placed.lock().expect("not poisoned").len() >= 40;
+        bus_testkit::eventually("orders are placed", Duration::from_secs(60), many).await;
         let began = Instant::now();
         app.stop().await;
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Command, Output},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) const ADMIN: (&str, &str) = ("admin@example.test", "a brass lantern at noon");
@@ -119,11 +119,7 @@ impl Client {
 
 /// Waits for a state, not for a time.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    bus_testkit::eventually(what, Duration::from_secs(10), async || holds().await).await;
 }
 
 /// Carries out SQL in a stopped module's file.

@@ -8,10 +8,6 @@ use bus_testkit::Encrypted;
 use serde_json::json;
 use std::io::{BufReader, Read as _, Write as _};
 
-fn before(upstream: &Upstream) -> Encrypted {
-    Encrypted::before(upstream.address)
-}
-
 fn url(of: &Encrypted, host: &str) -> String {
     format!("https://{host}:{}", of.address().port())
 }
@@ -19,7 +15,7 @@ fn url(of: &Encrypted, host: &str) -> String {
 #[test]
 fn an_upstream_is_spoken_to_over_tls_on_connections_that_are_kept() {
     let upstream = Upstream::text("over TLS");
-    let encrypted = before(&upstream);
+    let encrypted = Encrypted::before(upstream.address);
     let base = url(&encrypted, "localhost") + "/base";
     let server = Server::to(&base, json!({"ca": encrypted.ca()}));
     let mut client = server.connect();
@@ -36,7 +32,7 @@ fn an_upstream_is_spoken_to_over_tls_on_connections_that_are_kept() {
 #[test]
 fn nothing_is_sent_to_whom_nobody_vouches_for() {
     let upstream = Upstream::text("not to be seen");
-    let encrypted = before(&upstream);
+    let encrypted = Encrypted::before(upstream.address);
     let refused = [
         // Its certificate is its own.
         route("/unknown", &url(&encrypted, "localhost"), json!({})),
@@ -68,7 +64,7 @@ fn a_connection_over_tls_may_change_its_protocol() {
         socket.write_all(&echoed).expect("echoed");
         false
     });
-    let encrypted = before(&upstream);
+    let encrypted = Encrypted::before(upstream.address);
     let more = json!({"ca": encrypted.ca(), "upgrade": ["websocket"]});
     let server = Server::to(&url(&encrypted, "localhost"), more);
     let mut socket = std::net::TcpStream::connect(server.address).expect("connects");

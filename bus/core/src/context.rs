@@ -100,6 +100,7 @@ impl TraceContext {
     /// The `traceparent` header.
     #[must_use]
     pub fn traceparent(&self) -> String {
+        // Made in one piece, since it is made for every call. Writing to a string does not fail.
         let mut header = String::with_capacity(55);
         let _ = write!(header, "00-{:032x}-{:016x}-01", self.trace_id, self.parent_id);
         header

@@ -6,9 +6,14 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny, MapAccess, Visitor},
+};
 use std::{
     any::{Any, TypeId},
+    fmt,
+    marker::PhantomData,
     panic::AssertUnwindSafe,
     sync::Arc,
 };
@@ -197,8 +202,7 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// An answer on the wire: `{"ok": …, "replayed": false}`, or `error` instead of `ok`.
-#[derive(Serialize, Deserialize)]
-#[serde(try_from = "Members<T, E>", bound(deserialize = "T: Deserialize<'de>, E: Deserialize<'de>"))]
+#[derive(Serialize)]
 pub(crate) struct Answer<T, E> {
     #[serde(flatten)]
     pub(crate) reply: Reply<T, E>,
@@ -213,37 +217,53 @@ pub(crate) enum Reply<T, E> {
     Error(E),
 }
 
-/// An [`Answer`] as it is read. What is flattened, serde reads twice, with a copy between.
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "T: Deserialize<'de>, E: Deserialize<'de>"))]
-struct Members<T, E> {
-    #[serde(default = "absent", deserialize_with = "present")]
-    ok: Option<T>,
-    #[serde(default = "absent", deserialize_with = "present")]
-    error: Option<E>,
-    #[serde(default)]
-    replayed: bool,
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    Ok,
+    Error,
+    Replayed,
+    #[serde(other)]
+    Later,
 }
 
-fn absent<T>() -> Option<T> {
-    None
+/// Reads an answer member by member: what is flattened, serde itself would read twice, with a copy between.
+struct Members<T, E>(PhantomData<(T, E)>);
+
+impl<'de, T: Deserialize<'de>, E: Deserialize<'de>> Visitor<'de> for Members<T, E> {
+    type Value = Answer<T, E>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an answer with either ok or error")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let (mut reply, mut replayed) = (None, false);
+        let neither_or_both = || de::Error::custom("an answer has either ok or error");
+        while let Some(member) = members.next_key()? {
+            let told = match member {
+                Member::Ok => Reply::Ok(members.next_value()?),
+                Member::Error => Reply::Error(members.next_value()?),
+                Member::Replayed => {
+                    replayed = members.next_value()?;
+                    continue;
+                }
+                Member::Later => {
+                    members.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if reply.replace(told).is_some() {
+                return Err(neither_or_both());
+            }
+        }
+        Ok(Answer { reply: reply.ok_or_else(neither_or_both)?, replayed })
+    }
 }
 
-/// A member that is there, also where it is `null`: that is how nothing is written.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-impl<T, E> TryFrom<Members<T, E>> for Answer<T, E> {
-    type Error = &'static str;
-
-    fn try_from(members: Members<T, E>) -> Result<Self, Self::Error> {
-        let reply = match (members.ok, members.error) {
-            (Some(ok), None) => Reply::Ok(ok),
-            (None, Some(error)) => Reply::Error(error),
-            _ => return Err("an answer has either ok or error"),
-        };
-        Ok(Self { reply, replayed: members.replayed })
+impl<'de, T: Deserialize<'de>, E: Deserialize<'de>> Deserialize<'de> for Answer<T, E> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Members(PhantomData))
     }
 }
 
@@ -284,9 +304,15 @@ mod tests {
         ] {
             assert_eq!(read(text), Some(meant), "{text}");
         }
-        for text in
-            ["{}", r#"{"replayed":true}"#, r#"{"ok":null,"error":7}"#, r#"{"error":null}"#, "[]", "null"]
-        {
+        for text in [
+            "{}",
+            r#"{"replayed":true}"#,
+            r#"{"ok":null,"error":7}"#,
+            r#"{"error":null}"#,
+            "[]",
+            "[null]",
+            "null",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
         let answer = Answer { reply: Reply::<(), u8>::Ok(()), replayed: true };

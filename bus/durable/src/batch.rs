@@ -1,9 +1,14 @@
 //! Many rows in one statement and many statements in one message: each message is a hop to SQLite's thread and back, or
 //! a round trip to PostgreSQL.
 
-use crate::{columns::columns, postgres, query::statement, session::Transaction};
+use crate::{
+    columns::{bind, columns},
+    postgres,
+    query::statement,
+    session::Transaction,
+};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Statement, Value};
-use sqlx::{Arguments as _, Encode, Postgres, Type, postgres::PgArguments};
+use sqlx::postgres::PgArguments;
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// A statement of many rows of values.
@@ -171,8 +176,8 @@ impl Message {
         let table = table.to_owned();
         let mut arrays = Vec::new();
         for column in columns(piece.rows)? {
-            arrays.push(format!("${}::{}[]", self.arguments.len() + 1, column.kind()));
-            column.bind(&mut self.arguments)?;
+            let kind = column.kind();
+            arrays.push(format!("${}::{kind}[]", column.bind(&mut self.arguments)?));
         }
         let part = Part { sql: piece.sql, table, updates, must_match: piece.must_match, arrays };
         self.expected += if part.counts() { count } else { 0 };
@@ -190,11 +195,11 @@ impl Message {
     /// As a transaction of its own: it takes the locks, and fails where a row that must be written was not.
     fn alone(mut self, locks: &BTreeSet<String>) -> Result<(String, PgArguments), DbErr> {
         let parts = self.parts(!locks.is_empty());
-        let expected = self.bind(i64::try_from(self.expected).unwrap_or(-1))?;
+        let expected = bind(i64::try_from(self.expected).unwrap_or(-1), &mut self.arguments)?;
         let locked = if locks.is_empty() {
             String::new()
         } else {
-            format!("{}, ", postgres::locked(self.bind(postgres::json(locks))?))
+            format!("{}, ", postgres::locked(bind(postgres::json(locks), &mut self.arguments)?))
         };
         // Division by zero is an error on any server, and no row is needed to raise it.
         let sql = format!(
@@ -202,12 +207,6 @@ impl Message {
             self.written()
         );
         Ok((sql, self.arguments))
-    }
-
-    /// The number of a value.
-    fn bind<T: for<'q> Encode<'q, Postgres> + Type<Postgres>>(&mut self, value: T) -> Result<usize, DbErr> {
-        self.arguments.add(value).map_err(|error| DbErr::Type(error.to_string()))?;
-        Ok(self.arguments.len())
     }
 
     fn parts(&self, locked: bool) -> String {

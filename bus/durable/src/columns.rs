@@ -1,8 +1,8 @@
 //! Rows of values as PostgreSQL has them in one statement: an array for each column. In binary, since PostgreSQL reads
-//! the text of an array letter by letter, which took longer than to write the rows.
+//! the text of an array letter by letter.
 
 use sea_orm::{DbErr, Value};
-use sqlx::{Arguments as _, postgres::PgArguments};
+use sqlx::{Arguments as _, Encode, Postgres, Type, postgres::PgArguments};
 use uuid::Uuid;
 
 /// One column's values.
@@ -67,17 +67,26 @@ impl Column {
         }
     }
 
-    pub(crate) fn bind(self, arguments: &mut PgArguments) -> Result<(), DbErr> {
-        let bound = match self {
-            Self::Bool(all) => arguments.add(all),
-            Self::Int(all) => arguments.add(all),
-            Self::BigInt(all) => arguments.add(all),
-            Self::Text(all) => arguments.add(all),
-            Self::Bytes(all) => arguments.add(all),
-            Self::Uuid(all) => arguments.add(all),
-        };
-        bound.map_err(|error| DbErr::Type(error.to_string()))
+    /// Adds them to the values of a statement; their number.
+    pub(crate) fn bind(self, arguments: &mut PgArguments) -> Result<usize, DbErr> {
+        match self {
+            Self::Bool(all) => bind(all, arguments),
+            Self::Int(all) => bind(all, arguments),
+            Self::BigInt(all) => bind(all, arguments),
+            Self::Text(all) => bind(all, arguments),
+            Self::Bytes(all) => bind(all, arguments),
+            Self::Uuid(all) => bind(all, arguments),
+        }
     }
+}
+
+/// Adds a value to those of a statement; its number.
+pub(crate) fn bind<T>(value: T, arguments: &mut PgArguments) -> Result<usize, DbErr>
+where
+    T: for<'q> Encode<'q, Postgres> + Type<Postgres>,
+{
+    arguments.add(value).map_err(|error| DbErr::Type(error.to_string()))?;
+    Ok(arguments.len())
 }
 
 fn misplaced(value: &Value) -> DbErr {
@@ -96,6 +105,49 @@ mod tests {
         assert_eq!(texts, &[None, Some("NULL".into())]);
         assert_eq!(numbers, &[Some(1), Some(2)]);
         assert_eq!(columns[0].kind(), "text");
+    }
+
+    /// Whatever a value is, what is read is what was written.
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn every_kind_of_value_comes_through() {
+        use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+        let (url, _keep) = bus_testkit::postgres::fresh_postgres("columns").await;
+        let mut connection = sqlx::PgConnection::connect(&url).await.expect("connects");
+        let texts = ["", "NULL", r#"a "b" \c,{}"#, "it's\n$1 zażółć 🦀"];
+        let row = |number: usize, text: Option<&str>| {
+            let bytes = text.map(|text| [text.as_bytes(), &[0, 0xff]].concat());
+            let is = text.map(|_| number.is_multiple_of(2));
+            let (int, id) = (text.map(|_| i32::MIN), text.map(|_| Uuid::from_u128(number as u128)));
+            vec![
+                Value::from(is),
+                int.into(),
+                int.map(|_| i64::MAX).into(),
+                text.map(str::to_owned).into(),
+                bytes.into(),
+                id.into(),
+            ]
+        };
+        let texts = [None].into_iter().chain(texts.map(Some)).chain([None]);
+        let rows: Vec<Vec<Value>> = texts.enumerate().map(|(number, text)| row(number, text)).collect();
+        let (mut arguments, mut arrays) = (PgArguments::default(), Vec::new());
+        for column in columns(rows.clone()).expect("columns") {
+            let kind = column.kind();
+            arrays.push(format!("${}::{kind}[]", column.bind(&mut arguments).expect("bound")));
+        }
+        let sql = format!("SELECT * FROM UNNEST({})", arrays.join(", "));
+        let read = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(&mut connection).await;
+        let values = |row: &sqlx::postgres::PgRow| {
+            vec![
+                Value::from(row.get::<Option<bool>, _>(0)),
+                row.get::<Option<i32>, _>(1).into(),
+                row.get::<Option<i64>, _>(2).into(),
+                row.get::<Option<String>, _>(3).into(),
+                row.get::<Option<Vec<u8>>, _>(4).into(),
+                row.get::<Option<Uuid>, _>(5).into(),
+            ]
+        };
+        assert_eq!(read.expect("read").iter().map(values).collect::<Vec<_>>(), rows);
     }
 
     #[test]

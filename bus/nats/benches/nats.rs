@@ -4,7 +4,7 @@
 //! the payload and those of the header with the call's deadline, trace and depth; what a bare request without a header
 //! takes is shown too. Needs a server at `TEST_NATS_URL`, by default on this machine.
 
-use async_nats::{Client, HeaderMap};
+use async_nats::{Client, HeaderMap, Message};
 use async_trait::async_trait;
 use bus::{Bus, BusError, Direct, Endpoints, ErrorKind, Policies, PortError, Served};
 use bus_nats::{Nats, NatsSettings};
@@ -113,17 +113,18 @@ impl Bare {
     }
 }
 
-/// The header of a port's call.
-fn header() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    headers.insert("Bus", format!("depth=1&timeout-ms=9999&traceparent={trace}"));
-    headers
+/// A port's call as the broker carries it.
+async fn overheard(url: &str, namespace: &str, port: &Target) -> Message {
+    let client = connect(url).await;
+    let mut calls = client.subscribe(format!("{namespace}.call.>")).await.expect("subscribed");
+    client.flush().await.expect("sent");
+    port.call().await;
+    calls.next().await.expect("a call")
 }
 
-/// Requests and replies as the client library's own documentation has them, a connection at either end: with a header and
-/// without.
-async fn bare(url: &str, namespace: &str) -> [Target; 2] {
+/// Requests and replies as the client library's own documentation has them, a connection at either end: with the call's
+/// header and without.
+async fn bare(url: &str, namespace: &str, call: &Message) -> [Target; 2] {
     let (client, server) = (connect(url).await, connect(url).await);
     let subject = format!("{namespace}.bare");
     let mut requests = server.queue_subscribe(subject.clone(), "bare".into()).await.expect("subscribed");
@@ -136,8 +137,8 @@ async fn bare(url: &str, namespace: &str) -> [Target; 2] {
             }
         }
     });
-    [Some(header()), None].map(|headers| {
-        let request = Bytes::from_static(br#"{"sku":"mug-blue"}"#);
+    [call.headers.clone(), None].map(|headers| {
+        let request = call.payload.clone();
         Target::Bare(Arc::new(Bare { client: client.clone(), subject: subject.clone(), headers, request }))
     })
 }
@@ -164,7 +165,10 @@ async fn port(url: &str, namespace: &str) -> (Target, Vec<Box<dyn std::any::Any>
 async fn main() {
     let url = std::env::var("TEST_NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".into());
     let namespace = format!("bench-{}", std::process::id());
-    let ([bare, headless], (port, alive)) = (bare(&url, &namespace).await, port(&url, &namespace).await);
+    let (port, alive) = port(&url, &namespace).await;
+    let call = overheard(&url, &namespace, &port).await;
+    assert!(call.headers.is_some(), "a call says its deadline");
+    let [bare, headless] = bare(&url, &namespace, &call).await;
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
         for (times, target) in times.iter_mut().zip([&bare, &headless, &port]) {

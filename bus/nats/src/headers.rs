@@ -45,6 +45,7 @@ pub(crate) fn read(map: Option<&HeaderMap>) -> Headers {
     let line = map.and_then(|map| map.get(BUS)).map_or("", HeaderValue::as_str);
     let header =
         |part: &str| part.split_once('=').and_then(|(name, value)| Some((text(name)?, text(value)?)));
+    // Collected, even these few would be put into a list and sorted first.
     let mut headers = Headers::new();
     for (name, value) in line.split('&').filter_map(header) {
         headers.insert(name, value);

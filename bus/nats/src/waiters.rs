@@ -135,6 +135,7 @@ impl Waiters {
     }
 
     fn reply(&self, id: u64) -> String {
+        // In one piece: a dot and at most twenty digits. Writing to a string does not fail.
         let mut subject = String::with_capacity(self.inbox.len() + 21);
         let _ = write!(subject, "{}.{id}", self.inbox);
         subject

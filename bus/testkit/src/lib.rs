@@ -1,5 +1,6 @@
 //! What tests of the bus and of modules are made of: the suite that every placement passes, a socket
-//! transport, TLS before a server, faults, a clock to set, and waiting for a state. [`mod@wire`] is what every remote adapter passes too.
+//! transport, TLS before a server, faults, a clock to set, and waiting for a state. [`mod@wire`] is what every remote
+//! adapter passes too.
 
 mod clock;
 pub mod conformance;

