@@ -31,22 +31,14 @@ async fn value(database: &Database, name: &str) -> i64 {
 }
 
 /// Carries out all of these in one group.
-async fn together<T: Send + 'static>(
-    database: &Database,
-    units: Vec<impl Future<Output = T> + Send + 'static>,
-) -> Vec<T> {
+async fn together<T>(database: &Database, units: Vec<impl Future<Output = T>>) -> Vec<T> {
     let gate = Gate::shut(database).await;
-    let units: Vec<_> = units.into_iter().map(bus::spawn).collect();
-    for unit in &units {
-        assert!(!unit.is_finished(), "it waits behind the gate");
+    let mut units: Vec<_> = units.into_iter().map(Box::pin).collect();
+    for unit in &mut units {
+        assert!(futures::poll!(unit).is_pending(), "it is queued behind the gate");
     }
-    tokio::task::yield_now().await;
     gate.open().await;
-    let mut done = Vec::new();
-    for unit in units {
-        done.push(unit.await.expect("ends"));
-    }
-    done
+    futures::future::join_all(units).await
 }
 
 async fn move_from(database: Database, name: String, seen: i64, to: i64) -> Result<(), BusError> {
