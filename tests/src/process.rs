@@ -4,12 +4,13 @@ mod binary;
 mod requests;
 
 pub use binary::{cargo, debug_binary, release_binary};
+pub use bus_testkit::free_address;
 
 use crate::http::{Answer, Connection, Request};
 use std::{
     fs::File,
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -114,17 +115,6 @@ impl Setup {
             .stderr(out)
             .spawn()
     }
-}
-
-/// An address that is free, below the ports that the system gives to connections: a server that is started again
-/// finds it free again.
-///
-/// # Errors
-/// Where none was found.
-pub fn free_address() -> io::Result<SocketAddr> {
-    let random = || 10_000 + rand::random::<u16>() % 20_000;
-    let free = (0..100).find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, random())).ok());
-    free.ok_or_else(|| io::Error::other("no port is free"))?.local_addr()
 }
 
 impl Server {

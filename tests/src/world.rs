@@ -43,13 +43,13 @@ pub struct Terms {
     pub executor: Arc<dyn Executor>,
 }
 
-/// Payments that lose patience quickly.
+/// Payments that lose patience soon, though no sooner than a busy machine needs for an answer.
 #[must_use]
 pub fn payments_settings() -> payments::Settings {
     payments::Settings {
-        provider_timeout: Duration::from_millis(300),
+        provider_timeout: Duration::from_secs(2),
         reconcile_every: Duration::from_millis(200),
-        give_up_after: Duration::from_secs(1),
+        give_up_after: Duration::from_secs(8),
         challenge_every: Duration::from_millis(300),
         webhook_secret: payments::Secret::new(SECRET),
         ..payments::Settings::default()

@@ -90,6 +90,9 @@ async fn survives(setup: Setup, rounds: u64) {
         .with("CLEAVE__PAYMENTS__PROVIDER_TIMEOUT", "250ms")
         .with("CLEAVE__PAYMENTS__RECONCILE_EVERY", "300ms")
         .with("CLEAVE__PAYMENTS__GIVE_UP_AFTER", "2s")
+        // Whoever was killed keeps its duties on PostgreSQL for so long, out of the ten seconds.
+        .with("CLEAVE__DURABLE__LEASE", "2s")
+        .with("CLEAVE__DURABLE__SAGA_LEASE", "2s")
         .with("CLEAVE__USERS__WRONG_PASSWORDS_PER_MINUTE", "1000")
         .with("CLEAVE__LOG__LEVEL", "warn");
     let mut dice = Dice(42);

@@ -24,7 +24,7 @@ fn read(path: &str) -> String {
 /// The same text with every port in it exchanged for a free one, the same for the same.
 fn on_free_ports(texts: [String; 2]) -> ([String; 2], BTreeMap<u16, u16>) {
     let named: Vec<u16> = (8080..8085).chain(9081..9086).collect();
-    let listeners: Vec<_> = named.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+    let listeners: Vec<_> = named.iter().map(|_| bus_testkit::free_listener().expect("a port")).collect();
     let free = listeners.iter().map(|listener| listener.local_addr().expect("bound").port());
     let ports: BTreeMap<u16, u16> = named.iter().copied().zip(free).collect();
     let exchange = |text: String| {

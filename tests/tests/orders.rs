@@ -11,7 +11,7 @@ use orders_ports::{
 use std::{sync::Arc, time::Duration};
 use tests::world::{Backend, Terms, World};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Runs each body on both databases.
 macro_rules! on_both {
@@ -222,7 +222,7 @@ async fn a_refused_capture_undoes_the_rest(backend: Backend) {
 /// A buyer who has to approve: 202 with the page, then placed; another who cancels; a third who never comes.
 async fn buyers_approve_cancel_or_stay_away(backend: Backend) {
     let mut terms = Terms::default();
-    terms.orders.payment_window = Duration::from_secs(4);
+    terms.orders.payment_window = Duration::from_secs(10);
     let world = World::start(backend, terms).await;
     let sku = world.stock("THREE", 900, 3).await;
     let mut waiting = Vec::new();
@@ -260,20 +260,25 @@ async fn buyers_approve_cancel_or_stay_away(backend: Backend) {
 /// F14: a provider that hangs on one order holds nobody else up who wants the same thing.
 async fn a_slow_provider_delays_its_own_buyer_only(backend: Backend) {
     let mut terms = Terms::default();
-    terms.payments.provider_timeout = Duration::from_secs(5);
+    terms.payments.provider_timeout = Duration::from_secs(9);
     let world = World::start(backend, terms).await;
     let sku = world.stock("HOT", 100, 100).await;
     let slow = {
-        let (bus, wish) = (world.bus.clone(), world.wish(world.sources.id(), &sku, 1, "tok_slow_3000"));
+        let (bus, wish) = (world.bus.clone(), world.wish(world.sources.id(), &sku, 1, "tok_slow_7000"));
         bus::spawn(async move { bus.place(wish).await })
     };
     eventually("the slow one holds its stock", SOON, async || world.on_shelf(&sku).await.reserved == 1).await;
-    for _ in 0..20 {
+    for _ in 0..5 {
         let order = world.bus.place(world.wish(world.sources.id(), &sku, 1, "tok_ok")).await.expect("placed");
         assert_eq!(order.status, OrderStatus::Placed);
     }
-    assert!(!slow.is_finished(), "twenty were served while one waited");
-    assert_eq!(slow.await.expect("runs").expect("placed").status, OrderStatus::Placed);
+    assert!(!slow.is_finished(), "five were served while one waited");
+    // Its buyer may have been told that it goes on.
+    let slow = slow.await.expect("runs").expect("accepted");
+    eventually("it is placed as well", SOON, async || {
+        look(&world, &slow).await.status == OrderStatus::Placed
+    })
+    .await;
     world.stop().await;
 }
 

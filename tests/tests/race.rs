@@ -18,7 +18,14 @@ use tests::{
 async fn race(setups: Vec<Setup>) {
     let mut shops = Vec::new();
     for setup in setups {
-        let setup = setup.with("CLEAVE__LOG__LEVEL", "warn");
+        let setup = setup
+            .with("CLEAVE__LOG__LEVEL", "warn")
+            // However long two hundred at once take: nobody is answered before it is known.
+            .with("CLEAVE__HTTP__REQUEST_DEADLINE", "60s")
+            .with("CLEAVE__BUS__DEADLINE", "60s")
+            .with("CLEAVE__DURABLE__SAGA_STEP_TIMEOUT", "60s")
+            .with("CLEAVE__DURABLE__SAGA_LEASE", "60s")
+            .with("CLEAVE__PAYMENTS__PROVIDER_TIMEOUT", "30s");
         shops.push(Shop::of(setup.start().await.expect("starts")).await.expect("the admin signs in"));
     }
     let shop = &shops[0];

@@ -41,8 +41,7 @@ async fn the_split_tour_works_as_pasted() {
     let data = tempfile::tempdir().expect("a directory");
     let binary = debug_binary();
     let named = ["8080", "8081", "9080", "9081"];
-    let free: Vec<_> =
-        named.iter().map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let free: Vec<_> = named.iter().map(|_| bus_testkit::free_listener().expect("a free port")).collect();
     let ports: Vec<String> =
         free.iter().map(|listener| listener.local_addr().expect("bound").port().to_string()).collect();
     drop(free);

@@ -9,8 +9,9 @@ fn a_dead_letter_is_listed_replayed_and_discarded() {
     let data = tempfile::tempdir().expect("a directory");
     cleave::block_on(async {
         start(data.path()).await.stop().await;
+        // Nobody handles the second any more: once it is replayed it stays on its way.
         for (n, module, subscription) in
-            [(1, "inventory", "inventory.ship_stock"), (2, "notifications", "notifications.order_placed")]
+            [(1, "inventory", "inventory.ship_stock"), (2, "notifications", "notifications.forgotten")]
         {
             let insert = format!(
                 "INSERT INTO inbox (message_id, subscription, name, source, key, sequence, at, data, state, attempts, \

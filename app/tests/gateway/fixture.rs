@@ -39,8 +39,8 @@ impl Server {
         let mut settings = GatewaySettings {
             workers: 1,
             request_deadline: Duration::from_secs(5),
-            head_timeout: Duration::from_millis(400),
-            body_timeout: Duration::from_millis(400),
+            head_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(4),
             shutdown_timeout: Duration::from_secs(5),
             ..GatewaySettings::default()
         };

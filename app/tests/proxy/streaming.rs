@@ -104,7 +104,8 @@ fn large_bodies_are_streamed() {
         }
     }
     let grown = most.saturating_sub(before) >> 20;
-    assert!(grown < 40, "{grown} MiB more for {} MiB in one go", SIZE >> 20);
+    // The tests beside this one take some too; a body that is kept would take all of its size.
+    assert!(grown < 80, "{grown} MiB more for {} MiB in one go", SIZE >> 20);
 }
 
 /// CALL-15: who does not read is not sent for: the upstream is held up, and nothing is kept for the client.

@@ -61,7 +61,6 @@ fn websockets(upstream: &Upstream, more: serde_json::Value) -> Server {
     let mut route = route("/up/{*rest}", &upstream.url(), json!({"upgrade": ["websocket"]}));
     route.as_object_mut().expect("a route").extend(more.as_object().expect("more").clone());
     Server::with(json!([route]), |settings| {
-        settings.head_timeout = Duration::from_millis(400);
         // Longer than any client here waits: what ends when the server stops is not cut off by this.
         settings.shutdown_timeout = Duration::from_secs(90);
     })
@@ -222,11 +221,14 @@ fn other_protocols_pass_too() {
     assert!(heads.lock().expect("not poisoned")[0].contains("upgrade: chat"));
 }
 
-/// Silence ends an upgraded connection, and only silence does: it is not bound by the time of a request.
+/// Silence ends an upgraded connection, and only silence does: it is not bound by the time of a request, or of a head.
 #[test]
 fn silence_ends_an_upgraded_connection() {
     let (upstream, _) = taking(echo);
-    let server = websockets(&upstream, json!({"idle_timeout": "600ms", "timeout": "1s"}));
+    let more = json!({"upgrade": ["websocket"], "idle_timeout": "1500ms", "timeout": "1s"});
+    let server = Server::with(json!([route("/up/{*rest}", &upstream.url(), more)]), |settings| {
+        settings.head_timeout = Duration::from_secs(1);
+    });
     let mut client = open(&server);
     client.socket().set_read_timeout(Some(Duration::from_millis(200))).expect("a time-out");
     let mut byte = [0];

@@ -114,10 +114,13 @@ impl Upstream {
     }
 }
 
-/// An address at which nobody listens.
+/// An address at which nobody listens: bound until the process ends, so that nobody else takes it.
 pub(crate) fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    format!("http://{}", listener.local_addr().expect("an address"))
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let address = socket.local_addr().expect("bound");
+    std::mem::forget(socket);
+    format!("http://{address}")
 }
 
 /// The next request, strictly read.

@@ -2,6 +2,7 @@
 //! transport, TLS before a server, faults, a clock to set, and waiting for a state. [`mod@wire`] is what every remote
 //! adapter passes too.
 
+mod address;
 mod clock;
 pub mod conformance;
 mod encrypted;
@@ -13,6 +14,7 @@ mod twice;
 mod wait;
 pub mod wire;
 
+pub use address::{free_address, free_listener};
 pub use clock::ManualClock;
 pub use encrypted::Encrypted;
 pub use faults::{Fault, Faults, Faulty, FaultyInbox};

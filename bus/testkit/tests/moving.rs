@@ -230,13 +230,15 @@ async fn a_shadow_compares_reads_and_repeats_no_write() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_comes_and_goes_loses_no_call() {
     let (bus, here, there) = (bus_with_queue(1000), shop("here"), shop("there"));
+    let moves = Arc::new(AtomicUsize::new(0));
     bus.serve(served(&here));
     let callers: Vec<_> = (0..8)
         .map(|_| {
-            let bus = bus.clone();
+            let (bus, moves) = (bus.clone(), Arc::clone(&moves));
             bus::spawn(async move {
                 let mut answered = 0;
-                for _ in 0..500 {
+                // However fast they are: it has moved while they called.
+                while answered < 500 || moves.load(SeqCst) <= 2 {
                     let answer = bus.place(Where {}).await.expect("every call is answered");
                     assert!(["here", "there"].contains(&answer.as_str()));
                     answered += 1;
@@ -245,20 +247,18 @@ async fn a_module_that_comes_and_goes_loses_no_call() {
             })
         })
         .collect();
-    let mut moves = 0;
-    while callers.iter().any(|caller| !caller.is_finished()) && moves < 10_000 {
+    while callers.iter().any(|caller| !caller.is_finished()) && moves.load(SeqCst) < 10_000 {
         let held = bus.hold_module("shop");
         assert!(held.drained(Instant::now() + SOON).await);
-        if moves % 2 == 0 {
+        if moves.load(SeqCst).is_multiple_of(2) {
             bus.connect_module("shop", &elsewhere(&there));
         } else {
             bus.serve(served(&here));
         }
         drop(held.settle());
-        moves += 1;
+        moves.fetch_add(1, SeqCst);
     }
-    assert!(moves > 2, "it has moved {moves} times");
     for caller in callers {
-        assert_eq!(caller.await.expect("nobody fails"), 500);
+        assert!(caller.await.expect("nobody fails") >= 500);
     }
 }

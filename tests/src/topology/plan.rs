@@ -165,6 +165,20 @@ impl Plan {
         self
     }
 
+    /// With the patience that a busy machine asks for, so that nobody hears of a time-out which is not meant: longer
+    /// than what is usual, and shorter than the clients of a load wait.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        let settings = [
+            ("CLEAVE__HTTP__REQUEST_DEADLINE", "18s"),
+            ("CLEAVE__BUS__DEADLINE", "18s"),
+            ("CLEAVE__WIRE__MOVE_TIMEOUT", "15s"),
+            ("CLEAVE__PAYMENTS__PROVIDER_TIMEOUT", "5s"),
+            ("CLEAVE__PAYMENTS__GIVE_UP_AFTER", "6s"),
+        ];
+        settings.into_iter().fold(self, |plan, (name, value)| plan.with(name, value))
+    }
+
     /// Starts all processes and waits until they are ready.
     ///
     /// # Panics

@@ -13,8 +13,11 @@ const ROUNDS: usize = 20;
 /// No failed request at the edge, and nothing is a dead letter.
 async fn nobody_notices(adapter: Adapter) {
     let _one = ONE.lock().await;
-    // A debug build on a busy machine takes its time to stop and to start.
-    let plan = Plan::six(adapter, Databases::Sqlite).with("CLEAVE__WIRE__PATIENCE", "8s");
+    // A debug build on a busy machine takes its time to stop and to start, and whoever waits for it is not slow.
+    let plan = Plan::six(adapter, Databases::Sqlite)
+        .patient()
+        .with("CLEAVE__WIRE__PATIENCE", "15s")
+        .with("CLEAVE__BUS__BREAKER__SLOW_AFTER", "18s");
     let topology = plan.start().await;
     let stocked = stocked(&topology.shop).await;
     let load = orders(&topology.shop, &stocked, 12, &["tok_ok"]).await;

@@ -20,15 +20,15 @@ async fn restart(topology: &Topology, name: &str) {
     topology.server(name).start_again().await.unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
-/// Moves a module home, asking as long as the answer is no: an interrupted move is found out about first.
-async fn comes_home(topology: &Topology, module: &str) {
+/// Moves a module, asking as long as the answer is no: an interrupted move is found out about first.
+async fn moves(topology: &Topology, module: &str, to: &str) {
     let deadline = Instant::now() + SOON;
     loop {
-        let answer = topology.shop.place(module, "local").await;
+        let answer = topology.shop.place(module, to).await;
         if answer.status == 200 {
             return;
         }
-        assert!(Instant::now() < deadline, "{module} does not come home: {}", answer.json());
+        assert!(Instant::now() < deadline, "{module} does not come to {to}: {}", answer.json());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -71,17 +71,16 @@ async fn survives(adapter: Adapter, data: Data, rounds: usize) {
             }
         }
         // After it.
-        comes_home(&topology, module).await;
+        moves(&topology, module, "local").await;
         let there = topology.place(&other);
-        let moved = topology.shop.place(module, &there).await;
-        assert_eq!(moved.status, 200, "{module}: {}", moved.json());
+        moves(&topology, module, &there).await;
         for victim in ["shop", other.as_str()] {
             topology.server(victim).kill().expect("killed");
             restart(&topology, victim).await;
             assert_eq!(topology.shop.place_of(module).await, there, "it finds its place again");
             load.goes_on(3).await;
         }
-        comes_home(&topology, module).await;
+        moves(&topology, module, "local").await;
         topology.server("shop").kill().expect("killed");
         restart(&topology, "shop").await;
         assert_eq!(topology.shop.place_of(module).await, "local");

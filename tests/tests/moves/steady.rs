@@ -18,9 +18,9 @@ async fn moves(topology: &Topology, module: &str, to: &str) {
 async fn nobody_notices(adapter: Adapter, data: Data) {
     let _one = ONE.lock().await;
     let databases = if data == Data::Shared { Databases::Postgres } else { Databases::Sqlite };
-    let mut topology = Plan::movable(adapter, databases).start().await;
+    let mut topology = Plan::movable(adapter, databases).patient().start().await;
     let stocked = stocked(&topology.shop).await;
-    let load = orders(&topology.shop, &stocked, 20).await;
+    let load = orders(&topology.shop, &stocked, 10).await;
     load.goes_on(10).await;
     for module in MODULES {
         let name = format!("{module}-1");
@@ -85,9 +85,9 @@ async fn modules_move_over_amqp_on_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_modules_move_out_together_and_back() {
     let _one = ONE.lock().await;
-    let mut topology = Plan::movable(Adapter::Http, Databases::Sqlite).start().await;
+    let mut topology = Plan::movable(Adapter::Http, Databases::Sqlite).patient().start().await;
     let stocked = stocked(&topology.shop).await;
-    let load = orders(&topology.shop, &stocked, 12).await;
+    let load = orders(&topology.shop, &stocked, 10).await;
     for module in MODULES {
         let name = format!("{module}-1");
         let process = standing_by(&topology, &name, module, Data::Copied);

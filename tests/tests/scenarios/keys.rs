@@ -34,7 +34,7 @@ pub(crate) async fn a_request_is_safe_to_repeat(teller: &mut Teller<'_>) {
 
     // While the first is still running, the second is told to wait.
     let headers = [("Idempotency-Key", "the-third")];
-    let wish = order("MUG-BLUE", 1, "tok_slow_600");
+    let wish = order("MUG-BLUE", 1, "tok_slow_3000");
     let running = {
         let (server, token, wish) = (Arc::clone(&teller.shop.server), ada.clone(), wish.clone());
         bus::spawn(async move {

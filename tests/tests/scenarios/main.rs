@@ -48,7 +48,7 @@ async fn script(topology: &Topology) -> Vec<Value> {
 
 async fn reference() -> &'static [Value] {
     let said = async || {
-        let monolith = Plan::monolith(Databases::Sqlite).start().await;
+        let monolith = Plan::monolith(Databases::Sqlite).patient().start().await;
         let said = script(&monolith).await;
         monolith.stop().await;
         said
@@ -60,7 +60,7 @@ async fn reference() -> &'static [Value] {
 async fn passes(plan: Plan) {
     let _one = ONE.lock().await;
     let expected = reference().await;
-    let topology = plan.start().await;
+    let topology = plan.patient().start().await;
     let said = script(&topology).await;
     let differences = differences(&said, expected);
     assert!(differences.is_empty(), "{} is no monolith on SQLite: {differences:#?}", topology.name);

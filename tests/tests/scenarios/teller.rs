@@ -89,6 +89,10 @@ impl<'a> Teller<'a> {
         expect(200, &request, &answer);
         let mut body = answer.json();
         let rows = body["data"].as_array_mut().expect("a list");
+        for row in rows.iter_mut().filter(|row| is_of_a_payment(row)) {
+            // Whether the provider's webhook or the answer to a call told it is not the same in every run.
+            row["actor"] = "<whoever was first>".into();
+        }
         let key = |row: &Value| by.iter().map(|member| row[member].to_string()).collect::<Vec<_>>();
         rows.sort_by_key(key);
         rows.dedup_by_key(|row| key(row));
@@ -109,6 +113,11 @@ impl<'a> Teller<'a> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Whether it is an entry of a timeline that payments has written.
+fn is_of_a_payment(row: &Value) -> bool {
+    row["kind"].as_str().is_some_and(|kind| kind.starts_with("payment."))
 }
 
 fn forget_versions(value: &mut Value) {

@@ -206,7 +206,7 @@ async fn a_caller_who_leaves_is_heard_of_where_the_call_runs() {
 async fn a_call_that_was_called_off_at_the_broker_is_never_begun() {
     let namespace = Namespace::of(&["shop"]);
     let probe = Probe::shut("");
-    let settings = AmqpSettings { concurrency: 1, prefetch: 1, ..namespace.settings() };
+    let settings = AmqpSettings { concurrency: 2, prefetch: 1, ..namespace.settings() };
     let serving = Amqp::connect(settings).expect("good settings");
     let listener = serving.listener(Arc::clone(&probe) as Arc<dyn Transport>);
     listener.open("shop").await.expect("the broker is there");
@@ -217,6 +217,8 @@ async fn a_call_that_was_called_off_at_the_broker_is_never_begun() {
     };
     let held = ask("held");
     eventually("the first is begun", SOON, async || probe.count() == 1).await;
+    let fence = ask("fence");
+    eventually("the second is begun", SOON, async || probe.count() == 2).await;
     let raw = Raw::connect(&broker()).await;
     let queue = namespace.calls("shop");
     let waiting = async |expected| raw.look(&queue).await.is_some_and(|(waiting, _)| waiting == expected);
@@ -225,13 +227,14 @@ async fn a_call_that_was_called_off_at_the_broker_is_never_begun() {
     for call in called_off {
         call.abort();
     }
-    eventually("nobody waits for them", SOON, async || transport.pending() == 1).await;
-    // Sent after the notices, and heard after them.
+    eventually("nobody waits for them", SOON, async || transport.pending() == 2).await;
+    // Its notice is heard after theirs, and its place is the first that they could have.
+    fence.abort();
+    eventually("all notices are heard", SOON, async || probe.inside() == 1).await;
     let last = ask("last");
-    eventually("it is sent", SOON, async || waiting(2).await).await;
     probe.let_go(4);
     for call in [held, last] {
         assert!(call.await.expect("it does not panic").is_ok());
     }
-    assert_eq!(probe.bodies(), ["held", "last"]);
+    assert_eq!(probe.bodies(), ["held", "fence", "last"]);
 }

@@ -12,7 +12,8 @@ use lapin::{
     options::QueueDeclareOptions,
     types::{AMQPValue, FieldTable},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Properties as anybody may set them.
 fn forged(name: &str, reply_to: &str) -> BasicProperties {
@@ -98,8 +99,13 @@ async fn a_forged_reply_address_does_no_harm() {
     }
     assert_eq!(raw.look(&victim).await, Some((0, 0)));
     let newcomer = namespace.connect().await.transport();
-    let known = newcomer.request("shop.open", within(SOON), "new".into());
-    assert_eq!(known.await, Ok("new".into()), "a true stranger is answered all the same");
+    // Again and again: strangers are answered by a connection that the last forgery may just be taking down.
+    let answered = async || {
+        let brief = Duration::from_secs(2);
+        let asked = timeout(brief, newcomer.request("shop.open", within(brief), "new".into()));
+        asked.await.is_ok_and(|answer| answer == Ok("new".into()))
+    };
+    eventually("a true stranger is answered all the same", SOON, answered).await;
     let stored = probe.bodies().iter().filter(|body| *body == "[]").count();
     assert_eq!(stored, addresses.len(), "an event is stored, whoever may not hear of it");
 }

@@ -1,6 +1,8 @@
 //! A namespace at the broker that is nobody else's and is removed at the end; and a look behind the adapter's back.
 
+use crate::SOON;
 use bus_amqp::{Amqp, AmqpSettings};
+use bus_testkit::eventually;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{
@@ -34,7 +36,7 @@ impl Namespace {
     /// A connection of its own, as a process of its own would have.
     pub(crate) async fn connect(&self) -> Amqp {
         let amqp = Amqp::connect(self.settings()).expect("good settings");
-        assert!(amqp.first_attempt().await, "RabbitMQ is there");
+        eventually("RabbitMQ is there", SOON, async || amqp.is_connected()).await;
         amqp
     }
 

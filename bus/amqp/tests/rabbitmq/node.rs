@@ -1,9 +1,8 @@
 //! A RabbitMQ of one's own, to be killed.
 
 use crate::SOON;
-use bus_testkit::eventually;
+use bus_testkit::{eventually, free_address};
 use std::{
-    net::TcpListener,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -113,6 +112,5 @@ impl Drop for Node {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    free_address().expect("a free port").port()
 }

@@ -1,5 +1,6 @@
 //! A way to the broker that can be cut and mended.
 
+use bus_testkit::free_address;
 use lapin::uri::AMQPUri;
 use std::net::SocketAddr;
 use tokio::{
@@ -17,8 +18,9 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) async fn to(broker: &str) -> Self {
         let broker: AMQPUri = broker.parse().expect("an AMQP URL");
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
+        // Not one that a connection may be given while the way is cut.
+        let address = free_address().expect("a free port");
+        let listener = TcpListener::bind(address).await.expect("it is free");
         let mut proxy = Self { broker, address, passing: None };
         proxy.pass(listener);
         proxy

@@ -11,7 +11,7 @@ use bus_discovery::{
 use bytes::Bytes;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{net::TcpSocket, time::timeout};
 
 /// An instance whose id is its address.
 fn instance(name: &str) -> Instance {
@@ -142,7 +142,10 @@ async fn a_successor_at_the_same_address_replaces_the_zombie() {
 #[ignore = "needs etcd"]
 async fn a_member_that_is_down_is_passed_over() {
     let server = EtcdServer::start().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    // Bound, so that nobody else takes the port, and not listening.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let closed = socket.local_addr().expect("bound");
     let discovery = server.discovery(|settings| settings.endpoints.insert(0, format!("http://{closed}")));
     let watch = discovery.watch("shop").expect("a target");
     let _a = discovery.register("shop", instance("a")).expect("a registry");

@@ -3,7 +3,10 @@
 use crate::world::{Process, SOON};
 use bus_discovery::{Etcd, EtcdSettings};
 use serde_json::json;
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 pub(crate) struct EtcdServer {
@@ -17,18 +20,28 @@ impl EtcdServer {
     pub(crate) async fn start() -> Self {
         // The crypto provider of the whole process; another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let port = || {
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-            free.expect("a free port").port()
-        };
         let directory = tempfile::tempdir().expect("a directory");
-        let mut server = Self { directory, client: port(), peers: port(), process: None };
-        server.run().await;
+        let mut server = Self { directory, client: free_port(), peers: free_port(), process: None };
+        let deadline = Instant::now() + SOON;
+        // A port that is free may be somebody's before the server has it.
+        while !server.launch().await {
+            assert!(Instant::now() < deadline, "etcd starts");
+            (server.client, server.peers) = (free_port(), free_port());
+        }
         server
     }
 
     /// Starts it (again), on the same ports and data.
     pub(crate) async fn run(&mut self) {
+        let deadline = Instant::now() + SOON;
+        while !self.launch().await {
+            assert!(Instant::now() < deadline, "{} stays somebody else's", self.url());
+        }
+    }
+
+    /// Whether it answers; else it has ended, as it does where a port is taken.
+    async fn launch(&mut self) -> bool {
+        self.kill();
         let (client, peers) = (self.url(), format!("http://127.0.0.1:{}", self.peers));
         let arguments = [
             format!("--data-dir={}", self.directory.path().join("data").display()),
@@ -41,11 +54,17 @@ impl EtcdServer {
             "--heartbeat-interval=10".into(),
             "--election-timeout=100".into(),
         ];
-        self.process = Some(Process::start("etcd", "etcd-server", &arguments));
-        bus_testkit::eventually("etcd answers", SOON, async || {
-            self.ask("kv/range", &json!({ "key": "YQ==" })).await.is_some()
+        let mut process = Process::start("etcd", "etcd-server", &arguments);
+        let mut answers = false;
+        bus_testkit::eventually("etcd answers or ends", SOON, async || {
+            answers = self.ask("kv/range", &json!({ "key": "YQ==" })).await.is_some();
+            answers || process.has_ended()
         })
         .await;
+        // Where it has ended, whoever has its port may have answered.
+        let runs = answers && !process.has_ended();
+        self.process = Some(process);
+        runs
     }
 
     pub(crate) fn kill(&mut self) {
@@ -81,6 +100,11 @@ impl EtcdServer {
         change(&mut settings);
         Etcd::new(settings, client())
     }
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
 }
 
 fn client() -> reqwest::Client {

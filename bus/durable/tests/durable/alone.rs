@@ -2,7 +2,7 @@
 
 use crate::{
     group::later,
-    trouble::{DIES_AT_COMMIT, other_session},
+    trouble::{DIES_AT_COMMIT, one_waits_for_a_lock, other_session},
     world::{Home, SOON, count, note, number, set},
 };
 use bus::BusError;
@@ -74,9 +74,7 @@ async fn locks_hold_in_either_form() {
         let _ = lock.execute(&mut *holder).await.expect("locked");
         let here = database.clone();
         let write = bus::spawn(async move { leave(&here, name, writes_now).await });
-        let waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
-                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        eventually("it waits", SOON, async || number(&database, waiting).await == 1).await;
+        one_waits_for_a_lock(&database).await;
         assert!(!write.is_finished());
         assert_eq!(count(&database, "note", &format!("name LIKE '{name}%'")).await, 0, "nothing yet");
         holder.commit().await.expect("lets go");
@@ -101,6 +99,8 @@ async fn closing_ends_while_others_write() {
         }
     };
     let tasks: Vec<_> = (0..4).map(|task| bus::spawn(write(task))).collect();
+    let writing = "SELECT COUNT(DISTINCT LEFT(name, 1)) AS n FROM note";
+    eventually("all of them write", SOON, async || number(&database, writing).await == 4).await;
     eventually("they write", SOON, async || count(&database, "note", "1 = 1").await > 20).await;
     tokio::time::timeout(SOON, database.close()).await.expect("it closes");
     for task in tasks {

@@ -73,14 +73,14 @@ async fn dispatch_recovers_when_its_owner_vanishes(home: Home) {
 
 /// Dispatch that is stopped hands its duty over, without waiting for the lease to end.
 async fn a_stopped_owner_hands_over_at_once(home: Home) {
-    let settings = || DispatchSettings { lease: Duration::from_secs(3), ..quick() };
+    let settings = || DispatchSettings { lease: SOON * 2, ..quick() };
     let (here, handler) = (home.open().await, Handler::good(SHOP));
     let there = if home.is_postgres() { home.open().await } else { here.clone() };
     let first = Dispatch::start(&here, &bus(), handler.subscribers(), &settings());
     eventually("the first has it", SOON, async || first.is_owner()).await;
     first.stop().await;
     let second = Dispatch::start(&there, &bus(), handler.subscribers(), &settings());
-    eventually("the second has it", Duration::from_millis(1500), async || second.is_owner()).await;
+    eventually("the second has it", SOON, async || second.is_owner()).await;
     publish(&there, "thing", 1).await;
     effects_reach(&there, SHOP, 1).await;
     second.stop().await;
@@ -148,7 +148,7 @@ async fn two_owners_at_once_do_no_harm() {
     let here = home.open().await;
     let there = home.open_with("shop", &[SHOP], Sources::with_clock(Arc::new(ahead))).await;
     let (left, right) = (Handler::good(SHOP), Handler::good(SHOP));
-    let settings = DispatchSettings { lease: Duration::from_millis(30), ..quick() };
+    let settings = DispatchSettings { lease: Duration::from_millis(300), ..quick() };
     let first = Dispatch::start(&here, &bus(), left.subscribers(), &settings);
     let second = Dispatch::start(&there, &bus(), right.subscribers(), &settings);
     let mut step = 0;

@@ -1,8 +1,11 @@
 //! The outbox: an event leaves if and only if what caused it is committed, and reaches everybody, once in effect.
 
-use crate::world::{
-    Handler, Home, LOG, Moved, POST, SHOP, SOON, Undeclared, Unheard, bus, count, dispatch, effects,
-    effects_reach, note, number, publish, quick, run, steps,
+use crate::{
+    trouble::one_waits_for_a_lock,
+    world::{
+        Handler, Home, LOG, Moved, POST, SHOP, SOON, Undeclared, Unheard, bus, count, dispatch, effects,
+        effects_reach, note, number, publish, quick, run, steps,
+    },
 };
 use bus::{Bus, BusError, Delivery, OnDeadLetter, Receipt, Receive, Subscription};
 use bus_durable::{Database, Dispatch, Published, Subscribers};
@@ -297,22 +300,31 @@ crate::on_both! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL"]
 async fn an_earlier_row_that_commits_late_is_delivered() {
+    use sqlx::Connection as _;
     let home = Home::postgres().await;
     let (slow, fast): (Database, Database) = (home.open().await, home.open().await);
-    run(&slow, "CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$").await;
     run(
         &slow,
-        "CREATE CONSTRAINT TRIGGER nap AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED \
-         FOR EACH ROW WHEN (NEW.key = 'slow') EXECUTE FUNCTION nap()",
+        "CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$",
     )
     .await;
+    run(
+        &slow,
+        "CREATE CONSTRAINT TRIGGER hold_up AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW WHEN (NEW.key = 'slow') EXECUTE FUNCTION hold_up()",
+    )
+    .await;
+    let mut holder = sqlx::PgConnection::connect(home.url()).await.expect("connects");
+    sqlx::raw_sql("SELECT pg_advisory_lock(7)").execute(&mut holder).await.expect("locked");
     let dispatch = dispatch(&fast, &Handler::good(SHOP));
     let committing = bus::spawn(async move { publish(&slow, "slow", 1).await });
-    let napping = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    eventually("it is in its commit", SOON, async || number(&fast, napping).await == 1).await;
+    // It is in its commit.
+    one_waits_for_a_lock(&fast).await;
     publish(&fast, "fast", 1).await;
     effects_reach(&fast, SHOP, 1).await;
     assert_eq!(steps(&fast, SHOP, "slow").await, [0_i64; 0], "the later one was delivered first");
+    sqlx::raw_sql("SELECT pg_advisory_unlock(7)").execute(&mut holder).await.expect("let go");
     committing.await.expect("commits");
     effects_reach(&fast, SHOP, 2).await;
     let late =

@@ -46,7 +46,7 @@ async fn only_what_is_settled_and_old_is_swept_and_in_pieces(home: Home) {
     let clock = ManualClock::default();
     let database = home.open_with("shop", &[SHOP], Sources::with_clock(Arc::new(clock.clone()))).await;
     let old = database.sources().now().micros();
-    pile(&database, 4000, old, "done", "done").await;
+    pile(&database, 20_000, old, "done", "done").await;
     pile(&database, 50, old, "pending", "pending").await;
     pile(&database, 50, old, "parked", "dead").await;
     pile(&database, 50, old, "discarded", "discarded").await;
@@ -67,7 +67,7 @@ async fn only_what_is_settled_and_old_is_swept_and_in_pieces(home: Home) {
     .await;
     let dispatch = Dispatch::start(&database, &bus(), Subscribers::default(), &quick());
     let left = async || count(&database, "outbox", "1 = 1").await;
-    eventually("a piece is gone", SOON, async || left().await < 4220).await;
+    eventually("a piece is gone", SOON, async || left().await < 20_220).await;
     assert!(left().await > 170, "and not all at once");
     set(&database, "meanwhile", 1).await.expect("others write in between");
     eventually("it is swept", SOON, async || left().await == 170).await;

@@ -308,11 +308,12 @@ async fn a_power_cut_takes_nothing_that_postgres_acknowledged() {
     for (mode, loses) in [("careless", true), ("safe", false)] {
         let Some(disk) = Disk::new(512) else { return say("skipped: needs root and a loop device") };
         assert!(carry_out("chmod", &["755", &text(disk.directory.path())]));
+        let data = disk.mount_point().join("data");
+        Server::initialize(&binaries, user, &data);
+        // Not before: whoever comes meanwhile may take a port that is free.
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
-        let data = disk.mount_point().join("data");
-        Server::initialize(&binaries, user, &data);
         let server = Server::start(&binaries, user, &data, port);
         let home = Home::at(format!("postgres://postgres@127.0.0.1:{port}/postgres"));
         answers(&home).await;

@@ -1,7 +1,7 @@
 //! Sagas whose steps fail, repeat themselves, panic and leave their outcome unknown (matrices 1 to 4 of section 3.3).
 
 use crate::{
-    script::{Elsewhere, Fault, Point, STEPS, begin, engine, history, phase_is, settings, view},
+    script::{Elsewhere, Fault, Point, STEPS, begin, end_workers, engine, history, phase_is, settings, view},
     world::{Home, SHOP, SOON, count, number},
 };
 use bus::Sources;
@@ -21,12 +21,13 @@ async fn ends(database: &Database, end: &str, thing: &str) -> i64 {
 /// Drives one saga and looks at what is left.
 async fn run(database: &Database, elsewhere: &Elsewhere, thing: &str) -> Phase {
     let engine = engine(database, elsewhere, settings());
-    let (_stop, stopped) = watch::channel(false);
-    let _workers = engine.workers(stopped);
+    let (stop, stopped) = watch::channel(false);
+    let workers = engine.workers(stopped);
     drop(begin(&engine, database, thing).await);
     let ended = async || matches!(view(database, thing).await.state, Phase::Completed | Phase::Compensated);
     eventually(&format!("{thing} ends"), SOON, ended).await;
     eventually("nobody drives it", SOON, async || engine.driving() == 0).await;
+    end_workers(&stop, workers).await;
     let phase = view(database, thing).await.state;
     elsewhere.assert_all_fired();
     let events = count(database, "outbox", &format!("key = '{thing}'")).await;
@@ -136,8 +137,7 @@ async fn due_ones_are_looked_after(database: &Database, besides: &str) {
         let ended = async || view(database, &other).await.state == Phase::Completed;
         eventually("it goes on", SOON, ended).await;
     }
-    stop.send_replace(true);
-    futures::future::join_all(workers).await;
+    end_workers(&stop, workers).await;
 }
 
 /// I6: whoever has to undo cannot be reached for longer than any number of attempts: nobody has to look.
@@ -244,8 +244,8 @@ async fn a_saga_that_waits_goes_on_in_time_or_when_woken(home: Home) {
         let thing = format!("woken {woken}");
         let elsewhere = Elsewhere::with([(Point::BeforeAct(1), Fault::Wait(later))]);
         let engine = engine(&database, &elsewhere, settings());
-        let (_stop, stopped) = watch::channel(false);
-        let _workers = engine.workers(stopped);
+        let (stop, stopped) = watch::channel(false);
+        let workers = engine.workers(stopped);
         let driven = begin(&engine, &database, &thing).await.await.expect("driven");
         assert_eq!(driven.phase, Phase::Waiting);
         due_ones_are_looked_after(&database, &thing).await;
@@ -270,6 +270,7 @@ async fn a_saga_that_waits_goes_on_in_time_or_when_woken(home: Home) {
         let history = history(&view(&database, &thing).await);
         assert_eq!(history, ["reserve done", "authorize waiting", "authorize done", "capture done"]);
         assert_eq!(engine.state_of(&thing).await.expect("read").expect("there").learnt, [0, 1, 2]);
+        end_workers(&stop, workers).await;
     }
 }
 

@@ -318,6 +318,12 @@ pub(crate) async fn begin(
     engine.drive(Arc::into_inner(saga).expect("nobody else holds it"))
 }
 
+/// Ends an engine's workers, so that they take up no saga that is begun later.
+pub(crate) async fn end_workers(stop: &watch::Sender<bool>, workers: Vec<tokio::task::JoinHandle<()>>) {
+    stop.send_replace(true);
+    futures::future::join_all(workers).await;
+}
+
 pub(crate) async fn view(database: &Database, thing: &str) -> SagaView {
     database.sagas_about(thing).await.expect("read").pop().expect("there is one")
 }

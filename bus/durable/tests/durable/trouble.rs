@@ -24,6 +24,13 @@ pub(crate) async fn other_session(home: &Home, sql: &str) {
     let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect(sql);
 }
 
+/// Waits until one session waits for an advisory lock that another has.
+pub(crate) async fn one_waits_for_a_lock(database: &Database) {
+    let waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    eventually("it waits", SOON, async || number(database, waiting).await == 1).await;
+}
+
 /// B12: connections that the server closed while they were idle cost another try, and nobody sees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL"]

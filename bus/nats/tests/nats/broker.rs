@@ -1,10 +1,7 @@
 //! A server of the test's own, to be killed, wiped and started again.
 
-use bus_testkit::eventually;
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-};
+use bus_testkit::{eventually, free_address};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -30,8 +27,7 @@ impl Broker {
 
     /// A server that is not there yet.
     pub(crate) fn reserve(arguments: &[&str]) -> Self {
-        let free = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = free.local_addr().expect("bound").port();
+        let port = free_address().expect("a free port").port();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Self { port, arguments, store: tempfile::tempdir().expect("a directory"), process: None }
     }

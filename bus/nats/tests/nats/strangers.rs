@@ -76,7 +76,8 @@ async fn a_message_that_breaks_the_connection_is_survived() {
         .get_stream(scratch.stream("shop"))
         .await
         .expect("it is there");
-    eventually("the broker gives it up", SOON, async || {
+    // Five times, with a second and a new connection for each.
+    eventually("the broker gives it up", SOON * 3, async || {
         let consumer = stream.consumer_info("shop").await.expect("it is there");
         consumer.delivered.consumer_sequence >= 5 && consumer.num_ack_pending == 0
     })

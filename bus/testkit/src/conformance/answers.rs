@@ -180,7 +180,7 @@ pub async fn a_link_swapped_while_calls_run_loses_no_call(placement: &dyn Placem
     const CALLS: usize = 100;
     const SWAPS: usize = 10;
     let world = World::new(placement).await;
-    let across = world.hold(9, None);
+    let across = world.hold(9, Some(Duration::from_secs(60)));
     world.until_count("held calls begun", &world.probe.begun, 1).await;
     let callers: Vec<_> = (0..CALLERS).map(|_| bus::spawn(call_on(world.bus.clone(), CALLS))).collect();
     let mut attachments = Vec::new();
@@ -197,7 +197,11 @@ pub async fn a_link_swapped_while_calls_run_loses_no_call(placement: &dyn Placem
     assert_eq!(world.probe.echoed.load(SeqCst), CALLERS * CALLS);
     world.probe.let_go(1);
     assert_eq!(across.await.expect("it does not panic"), Ok(9), "a call older than every swap");
-    assert!(attachments.iter().all(|attachment| attachment.pending() == 0));
+    // An answer may be there a moment before its call is over on the serving side.
+    eventually("nothing is pending", SOON, async || {
+        attachments.iter().all(|attachment| attachment.pending() == 0)
+    })
+    .await;
 }
 
 async fn call_on(bus: Bus, calls: usize) {

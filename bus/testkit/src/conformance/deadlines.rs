@@ -99,11 +99,11 @@ pub async fn a_sub_call_without_time_left_is_not_sent(placement: &dyn Placement)
         world.until_count("held calls begun", &world.probe.begun, 1).await;
         Instant::now()
     };
-    let second = Duration::from_secs(1);
-    let (answer, begun) = futures::future::join(within(second, call), begun).await;
+    let patience = Duration::from_secs(3);
+    let (answer, begun) = futures::future::join(within(patience, call), begun).await;
     assert_eq!(answer, Err(late("probe.hold")));
     // What was left began to run out when the request arrived, which on a wire is later than when it was sent.
-    eventually("the handler is late too", SOON, async || begun.elapsed() >= second).await;
+    eventually("the handler is late too", SOON, async || begun.elapsed() >= patience).await;
     world.probe.let_go(1);
     let outcome = &world.probe.echo_after_hold;
     eventually("the sub-call is refused", SOON, async || outcome.get().is_some()).await;

@@ -77,7 +77,9 @@ pub async fn a_waiter_gives_up_at_its_deadline(placement: &dyn Placement) {
         let world = World::limited(placement, side, 1, 5).await;
         let held = world.hold(1, None);
         world.until(side, 1, 0).await;
-        let waiter = world.hold(2, Some(Duration::from_millis(50))).await.expect("it does not panic");
+        let waiter = world.hold(2, Some(Duration::from_secs(2)));
+        world.until(side, 1, 1).await;
+        let waiter = waiter.await.expect("it does not panic");
         assert!(is_late(&waiter), "{waiter:?} on {}", placement.name());
         world.until(side, 1, 0).await;
         world.probe.let_go(1);
@@ -115,7 +117,8 @@ pub async fn calls_whose_deadline_passed_in_the_queue_are_never_executed(placeme
         let world = World::limited(placement, side, 1, 100).await;
         let held = world.hold(0, None);
         world.until(side, 1, 0).await;
-        let queued: Vec<_> = (1..20).map(|id| world.hold(id, Some(Duration::from_millis(80)))).collect();
+        let queued: Vec<_> = (1..20).map(|id| world.hold(id, Some(Duration::from_secs(2)))).collect();
+        world.until(side, 1, 19).await;
         for call in queued {
             let answer = call.await.expect("it does not panic");
             assert!(is_late(&answer), "{answer:?} on {}", placement.name());

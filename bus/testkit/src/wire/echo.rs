@@ -88,7 +88,7 @@ impl World {
 
     /// How long a call waits that has to fail: until it is told, where somebody tells it.
     pub(super) fn patience(&self) -> Duration {
-        if self.sees { SOON } else { Duration::from_secs(1) }
+        if self.sees { SOON } else { Duration::from_secs(5) }
     }
 
     /// Whether this is how a call to nobody ends.

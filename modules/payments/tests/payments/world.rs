@@ -18,7 +18,7 @@ use tokio::{sync::watch, task::JoinHandle};
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Long enough for anything here, and never waited out.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) service: Arc<Service>,
@@ -35,9 +35,9 @@ pub(crate) struct World {
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        provider_timeout: Duration::from_millis(300),
+        provider_timeout: Duration::from_millis(1500),
         reconcile_every: Duration::from_millis(200),
-        give_up_after: Duration::from_millis(1500),
+        give_up_after: Duration::from_secs(6),
         attention_after: 4,
         webhook_secret: Secret::new(SECRET),
         ..Settings::default()

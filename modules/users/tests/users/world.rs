@@ -75,7 +75,7 @@ pub(crate) async fn open(store: &Store, clock: &ManualClock) -> Database {
     let catalogue = Arc::new(Catalogue::new(users_ports::EVENTS.iter().copied(), []).expect("a catalogue"));
     let mut opened = None;
     // The writer of the database that was closed ends a moment after it.
-    eventually("the file is free", Duration::from_secs(5), async || {
+    eventually("the file is free", Duration::from_secs(30), async || {
         let settings = DatabaseSettings::new(users::NAME, store.url());
         let sources = Sources::with_clock(Arc::new(clock.clone()));
         match Database::open(settings, Arc::clone(&catalogue), sources).await {

@@ -58,7 +58,7 @@ pub(crate) async fn run_on_sqlite(body: impl AsyncFnOnce(Fixture)) {
 
 pub(crate) async fn run_on_postgres(body: impl AsyncFnOnce(Fixture)) {
     let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL");
-    let name = format!("sandbox_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    let name = format!("sandbox_{}", Uuid::from_u128(rand::random()).simple());
     let admin = Database::connect(format!("{server}/postgres")).await.expect("a server");
     admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database");
     let outcome = AssertUnwindSafe(body(Fixture::new(format!("{server}/{name}")))).catch_unwind().await;
@@ -140,6 +140,15 @@ pub(crate) async fn give_up(call: impl Future<Output = Result<ChargeOutcome, San
     assert!(answer.is_err(), "the call was answered: {answer:?}");
 }
 
+/// What has become of a request, once that is known.
+pub(crate) async fn settled(sandbox: &Sandbox, key: &str) -> Option<ChargeOutcome> {
+    eventually("an outcome", async || match sandbox.lookup(key).await {
+        Err(SandboxError::InProgress) => None,
+        answer => Some(answer.expect("reads")),
+    })
+    .await
+}
+
 /// The ledger of a reference, in words.
 pub(crate) async fn ledger(sandbox: &Sandbox, reference: &str) -> Vec<String> {
     let rows = sandbox.transactions(reference).await.expect("a ledger");
@@ -148,7 +157,7 @@ pub(crate) async fn ledger(sandbox: &Sandbox, reference: &str) -> Vec<String> {
 
 /// Polls for a state, with a deadline.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(seen) = look().await {
             return seen;
