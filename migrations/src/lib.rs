@@ -6,6 +6,7 @@
 pub mod durable;
 #[cfg(feature = "inventory")]
 pub mod inventory;
+pub mod lean;
 #[cfg(feature = "notifications")]
 pub mod notifications;
 #[cfg(feature = "orders")]
@@ -22,7 +23,7 @@ pub mod users;
     feature = "payments",
     feature = "notifications"
 ))]
-/// Declares a module's migrator: its history table, and its migrations after the durable layer's.
+/// Declares a module's migrator: its history table, and its migrations among the durable layer's.
 macro_rules! migrator {
     ($history:literal, [$($migration:ident),* $(,)?]) => {
         /// The module's migrations, oldest first.
@@ -32,7 +33,11 @@ macro_rules! migrator {
         #[async_trait::async_trait]
         impl sea_orm_migration::MigratorTrait for Migrator {
             fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
-                vec![Box::new(crate::durable::Migration), $(Box::new($migration::Migration)),*]
+                vec![
+                    Box::new(crate::durable::Migration),
+                    $(Box::new($migration::Migration),)*
+                    Box::new(crate::lean::Migration),
+                ]
             }
 
             fn migration_table_name() -> sea_orm_migration::sea_orm::DynIden {

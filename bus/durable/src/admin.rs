@@ -88,10 +88,12 @@ impl Database {
     pub async fn lag(&self) -> Result<(Duration, Duration), BusError> {
         let now = self.sources().now();
         let mut lag = [Duration::ZERO; 2];
-        for (lag, sql) in lag.iter_mut().zip(OLDEST) {
-            if let Some(row) = self.reader().row(sql, []).await? {
-                *lag = Timestamp::from_micros(row.get("oldest")?).until(now);
-            }
+        for (lag, sql) in lag.iter_mut().zip(oldest_pending()) {
+            let oldest = match self.reader().row(&sql, []).await? {
+                Some(row) => row.get::<Option<i64>>("oldest")?,
+                None => None,
+            };
+            *lag = oldest.map_or(Duration::ZERO, |oldest| Timestamp::from_micros(oldest).until(now));
         }
         Ok((lag[0], lag[1]))
     }
@@ -129,10 +131,25 @@ pub(crate) const PARKED: &str = "\
     WHERE d.state = 'parked' AND (d.position, d.subscription) > ($1, $2) \
     ORDER BY d.position, d.subscription LIMIT $3";
 
-pub(crate) const OLDEST: [&str; 2] = [
-    "SELECT at AS oldest FROM outbox_delivery WHERE state = 'pending' ORDER BY position LIMIT 1",
-    "SELECT received_at AS oldest FROM inbox WHERE state = 'pending' ORDER BY position LIMIT 1",
-];
+/// How old what is pending is, where: table, whose it is, and since when.
+const PENDING: [(&str, &str, &str); 2] =
+    [("outbox_delivery", "module", "at"), ("inbox", "subscription", "received_at")];
+
+/// The oldest of what is pending: the first of each owner, who are found one after the other by their index.
+fn oldest((table, owner, since): (&str, &str, &str)) -> String {
+    let pending = format!("FROM {table} WHERE state = 'pending'");
+    format!(
+        "WITH RECURSIVE own (name) AS (SELECT MIN({owner}) {pending} UNION ALL \
+         SELECT (SELECT MIN({owner}) {pending} AND {owner} > own.name) FROM own WHERE own.name IS NOT NULL) \
+         SELECT MIN(since) AS oldest FROM (SELECT (SELECT {since} {pending} AND {owner} = own.name \
+         ORDER BY position LIMIT 1) AS since FROM own) AS firsts"
+    )
+}
+
+/// The same for the outbox and the inbox.
+pub(crate) fn oldest_pending() -> [String; 2] {
+    PENDING.map(oldest)
+}
 
 /// What has settled, oldest first. Two conditions where one would do, since each has an index of its own.
 pub(crate) const SETTLED: [&str; 3] = [
@@ -144,6 +161,10 @@ pub(crate) const SETTLED: [&str; 3] = [
      ORDER BY received_at LIMIT $2",
     "SELECT id FROM idempotency WHERE at < $1 AND outcome IS NOT NULL ORDER BY at LIMIT $2",
 ];
+
+/// Where what has settled is deleted, in this order, and by which key.
+const SWEPT: [(&[&str], &str); 3] =
+    [(&["outbox_delivery", "outbox"], "position"), (&["inbox"], "position"), (&["idempotency"], "id")];
 
 fn letter(row: &Row, place: &str) -> Result<DeadLetter, BusError> {
     Ok(DeadLetter {
@@ -201,29 +222,23 @@ pub(crate) async fn sweep(database: &Database, retention: Duration) -> Result<bo
     let now = database.sources().now();
     let (before, keys_before) = (now.before(retention).micros(), now.before(KEYS_KEPT).micros());
     let mut full = false;
-    for ((settled, table), before) in
-        SETTLED.into_iter().zip(["outbox", "inbox", "idempotency"]).zip([before, before, keys_before])
-    {
+    let kept = [before, before, keys_before];
+    for ((settled, (tables, column)), before) in SETTLED.into_iter().zip(SWEPT).zip(kept) {
         let rows = database.reader().rows(settled, [before.into(), SWEEP.into()]).await?;
         full |= i64::try_from(rows.len()).is_ok_and(|found| found >= SWEEP);
-        let (column, keys) = if table == "idempotency" {
-            (
-                "id",
-                rows.iter()
-                    .map(|row| row.get::<String>("id").map(Value::from))
-                    .collect::<Result<Vec<_>, _>>(),
-            )
-        } else {
-            ("position", rows.iter().map(|row| row.get::<i64>("position").map(Value::from)).collect())
+        let key = |row: &Row| match column {
+            "id" => row.get::<String>(column).map(Value::from),
+            _ => row.get::<i64>(column).map(Value::from),
         };
-        delete(database, table, column, keys?).await?;
+        let keys = rows.iter().map(key).collect::<Result<_, _>>()?;
+        delete(database, tables, column, keys).await?;
     }
     Ok(full)
 }
 
 async fn delete(
     database: &Database,
-    table: &'static str,
+    tables: &'static [&'static str],
     column: &'static str,
     keys: Vec<Value>,
 ) -> Result<(), BusError> {
@@ -237,8 +252,10 @@ async fn delete(
                 for size in chunks(keys.len()) {
                     let (chunk, after) = rest.split_at(size);
                     rest = after;
-                    let sql = format!("DELETE FROM {table} WHERE {column} IN ({})", binds(0, size));
-                    tx.execute(&sql, chunk.to_vec()).await?;
+                    for table in tables {
+                        let sql = format!("DELETE FROM {table} WHERE {column} IN ({})", binds(0, size));
+                        tx.execute(&sql, chunk.to_vec()).await?;
+                    }
                 }
                 Ok(())
             })

@@ -314,7 +314,8 @@ impl Inbox {
 pub(crate) fn ready(backend: DatabaseBackend, on_dead_letter: OnDeadLetter) -> String {
     let blocks = match on_dead_letter {
         OnDeadLetter::Block => "(e.state = 'dead' OR (e.state = 'pending' AND e.due_at > $2))",
-        OnDeadLetter::Skip => "(e.state = 'pending' AND e.due_at > $2)",
+        // Not with `=`: the index of what is pending would seem to do, which has all messages before this one, not its key's.
+        OnDeadLetter::Skip => "(e.state IS NOT DISTINCT FROM 'pending' AND e.due_at > $2)",
     };
     let is_busy = match backend {
         DatabaseBackend::Postgres => "(SELECT value FROM json_array_elements_text($3::json))",

@@ -112,7 +112,11 @@ pub(crate) struct Migrator;
 #[migration_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(migrations::durable::Migration), Box::new(Effects)]
+        vec![
+            Box::new(migrations::durable::Migration),
+            Box::new(Effects),
+            Box::new(migrations::lean::Migration),
+        ]
     }
 }
 
@@ -374,7 +378,7 @@ pub(crate) fn quick() -> DispatchSettings {
         retry,
         poll: Duration::from_millis(5),
         lease: Duration::from_millis(500),
-        patience: Duration::from_secs(2),
+        patience: Duration::from_secs(5),
         ..DispatchSettings::default()
     }
 }
