@@ -118,9 +118,8 @@ impl Writer {
         // After a close the channel still holds what was sent before it.
         let mut before = 0;
         while let Some(first) = self.messages.recv().await {
-            if before >= SIBLINGS && !self.is_postgres() {
-                // Those whom the last commit answered are about to come again: one commit for all of them. PostgreSQL
-                // commits for several connections at once by itself.
+            if before >= SIBLINGS {
+                // Those whom the last commit answered are about to come again: one commit for all of them.
                 tokio::time::sleep(GATHER).await;
             }
             let (mut works, mut claims) = (Vec::new(), Vec::new());
