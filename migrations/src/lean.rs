@@ -3,6 +3,8 @@
 //! On PostgreSQL the foreign key of a delivery looks its event up and locks it once more: the statement that writes the
 //! delivery joins the event's own row, and the sweep deletes a delivery before its event. And the indexes by position
 //! alone seemed to PostgreSQL as good as those by module and subscription, which led it through everybody's backlog.
+//!
+//! A program of before leaves the end of settled deliveries to that key: sweeping beside this one, it leaves them behind.
 
 use crate::durable::run;
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseBackend};
@@ -21,7 +23,7 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, &["DROP INDEX outbox_delivery_oldest", "DROP INDEX inbox_oldest"]).await?;
-        // On SQLite the check is a look at a page in memory, and a constraint goes only with its table.
+        // On SQLite a constraint goes only with its table.
         let sql = "ALTER TABLE outbox_delivery DROP CONSTRAINT outbox_delivery_position_fkey";
         if is_postgres(manager) { run(manager, &[sql]).await } else { Ok(()) }
     }

@@ -131,12 +131,13 @@ pub(crate) const PARKED: &str = "\
     WHERE d.state = 'parked' AND (d.position, d.subscription) > ($1, $2) \
     ORDER BY d.position, d.subscription LIMIT $3";
 
-/// How old what is pending is, where: table, whose it is, and since when.
-const PENDING: [(&str, &str, &str); 2] =
-    [("outbox_delivery", "module", "at"), ("inbox", "subscription", "received_at")];
+/// The oldest of what is pending in the outbox and in the inbox.
+pub(crate) fn oldest_pending() -> [String; 2] {
+    [oldest("outbox_delivery", "module", "at"), oldest("inbox", "subscription", "received_at")]
+}
 
-/// The oldest of what is pending: the first of each owner, who are found one after the other by their index.
-fn oldest((table, owner, since): (&str, &str, &str)) -> String {
+/// The first of each owner's, who are found one after the other by their index.
+fn oldest(table: &str, owner: &str, since: &str) -> String {
     let pending = format!("FROM {table} WHERE state = 'pending'");
     format!(
         "WITH RECURSIVE own (name) AS (SELECT MIN({owner}) {pending} UNION ALL \
@@ -144,11 +145,6 @@ fn oldest((table, owner, since): (&str, &str, &str)) -> String {
          SELECT MIN(since) AS oldest FROM (SELECT (SELECT {since} {pending} AND {owner} = own.name \
          ORDER BY position LIMIT 1) AS since FROM own) AS firsts"
     )
-}
-
-/// The same for the outbox and the inbox.
-pub(crate) fn oldest_pending() -> [String; 2] {
-    PENDING.map(oldest)
 }
 
 /// What has settled, oldest first. Two conditions where one would do, since each has an index of its own.

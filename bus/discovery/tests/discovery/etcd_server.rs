@@ -3,10 +3,7 @@
 use crate::world::{Process, SOON};
 use bus_discovery::{Etcd, EtcdSettings};
 use serde_json::json;
-use std::{
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) struct EtcdServer {
@@ -103,8 +100,7 @@ impl EtcdServer {
 }
 
 fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port").port()
+    bus_testkit::free_address().expect("a free port").port()
 }
 
 fn client() -> reqwest::Client {

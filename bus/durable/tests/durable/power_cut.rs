@@ -311,9 +311,7 @@ async fn a_power_cut_takes_nothing_that_postgres_acknowledged() {
         let data = disk.mount_point().join("data");
         Server::initialize(&binaries, user, &data);
         // Not before: whoever comes meanwhile may take a port that is free.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
+        let port = bus_testkit::free_address().expect("a free port").port();
         let server = Server::start(&binaries, user, &data, port);
         let home = Home::at(format!("postgres://postgres@127.0.0.1:{port}/postgres"));
         answers(&home).await;

@@ -9,7 +9,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // On SQLite the check is a look at a page in memory, and a constraint goes only with its table.
+        // On SQLite a constraint goes only with its table.
         if manager.get_database_backend() == DatabaseBackend::Postgres {
             for table in ["operations", "transactions"] {
                 let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {table}_charge_fkey");
