@@ -6,10 +6,10 @@
 //!
 //! A program of before leaves the end of settled deliveries to that key: sweeping beside this one, it leaves them behind.
 
-use crate::durable::run;
-use sea_orm_migration::{prelude::*, sea_orm::DatabaseBackend};
+use crate::durable::{is_postgres, run};
+use sea_orm_migration::prelude::*;
 
-/// The last migration of every module.
+/// The third migration of every module.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration;
 
@@ -38,8 +38,4 @@ impl MigrationTrait for Migration {
                    FOREIGN KEY (position) REFERENCES outbox (position) ON DELETE CASCADE";
         if is_postgres(manager) { run(manager, &[sql]).await } else { Ok(()) }
     }
-}
-
-fn is_postgres(manager: &SchemaManager<'_>) -> bool {
-    manager.get_database_backend() == DatabaseBackend::Postgres
 }

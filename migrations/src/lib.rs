@@ -13,6 +13,7 @@ pub mod notifications;
 pub mod orders;
 #[cfg(feature = "payments")]
 pub mod payments;
+pub mod trim;
 #[cfg(feature = "users")]
 pub mod users;
 
@@ -23,9 +24,9 @@ pub mod users;
     feature = "payments",
     feature = "notifications"
 ))]
-/// Declares a module's migrator: its history table, and its migrations among the durable layer's.
+/// Declares a module's migrator: its history table, its tables, and what it changed after the durable layer had.
 macro_rules! migrator {
-    ($history:literal, [$($migration:ident),* $(,)?]) => {
+    ($history:literal, [$($migration:ident),*] $(, [$($later:ident),*])?) => {
         /// The module's migrations, oldest first.
         #[derive(Debug, Clone, Copy)]
         pub struct Migrator;
@@ -37,6 +38,8 @@ macro_rules! migrator {
                     Box::new(crate::durable::Migration),
                     $(Box::new($migration::Migration),)*
                     Box::new(crate::lean::Migration),
+                    Box::new(crate::trim::Migration),
+                    $($(Box::new($later::Migration),)*)?
                 ]
             }
 

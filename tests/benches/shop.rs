@@ -204,8 +204,14 @@ async fn placements(name: &str, server: &Server) -> f64 {
     load(server, 16, Duration::from_secs(3), Duration::ZERO, make.clone(), 201).await;
     let mut rate = 0.0;
     for clients in [8, 64] {
+        let before = server.processor_time().unwrap_or_default();
         let load = load(server, clients, Duration::from_secs(10), Duration::ZERO, make.clone(), 201).await;
+        let worked = server.processor_time().unwrap_or_default().saturating_sub(before);
         load.print(&format!("placements on {name}, {clients} clients"));
+        println!(
+            "the server's processor time: {:.0} us an order",
+            worked.as_micros() as f64 / load.answers as f64
+        );
         rate = load.rate();
     }
     let resident = server.resident_bytes().unwrap_or(0);

@@ -171,7 +171,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a-resting-saga-is-taken-up-before-it-is-due",
         file: "bus/durable/src/saga/store.rs",
-        original: "Expr::cust(\"phase IN ('running', 'waiting', 'unwinding')\").and(is_due)",
+        original: "Expr::cust(\"phase IN ('running', 'waiting', 'unwinding')\").and(wanted)",
         fault: "Expr::cust(\"phase IN ('running', 'waiting', 'unwinding')\")",
         suite: DURABLE,
     },

@@ -10,7 +10,7 @@ fn migrate_checks_applies_and_refuses_a_newer_schema() {
     let files = data.path().join("data");
     let pending = run(data.path(), &["migrate", "--check"], &[]);
     assert_eq!(pending.status.code(), Some(1), "{}", said(&pending));
-    assert!(said(&pending).contains("inventory: 3 pending"), "{}", said(&pending));
+    assert!(said(&pending).contains("inventory: 4 pending"), "{}", said(&pending));
     assert!(!files.join("inventory.db").exists(), "looking makes nothing");
     assert_eq!(run(data.path(), &["migrate"], &[]).status.code(), Some(0));
     let settled = run(data.path(), &["migrate", "--check"], &[]);

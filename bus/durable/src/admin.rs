@@ -115,9 +115,10 @@ impl Database {
     }
 }
 
-/// Ids are in the order of their making.
+/// Ids are in the order of their making. That it is not completed is said in the text, or the partial index could not be
+/// used.
 pub(crate) const OLDEST_SAGA: &str =
-    "SELECT created_at AS since FROM saga WHERE phase = $1 ORDER BY id LIMIT 1";
+    "SELECT created_at AS since FROM saga WHERE phase = $1 AND phase <> 'completed' ORDER BY id LIMIT 1";
 
 pub(crate) const DEAD: &str = "\
     SELECT position, subscription, message_id, name, key, data, error, attempts, at \
@@ -147,14 +148,16 @@ fn oldest(table: &str, owner: &str, since: &str) -> String {
     )
 }
 
-/// What has settled, oldest first. Two conditions where one would do, since each has an index of its own.
+/// What has settled, oldest first: of as many as are deleted at once, those that are old enough. What is old lies at the
+/// front of its table. Two conditions where one would do, since each has an index of its own.
 pub(crate) const SETTLED: [&str; 3] = [
-    "SELECT o.position FROM outbox o WHERE o.at < $1 \
+    "SELECT position FROM (SELECT o.position, o.at FROM outbox o \
+     WHERE o.position > 0 \
      AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.position = o.position AND d.state = 'pending') \
      AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.position = o.position AND d.state = 'parked') \
-     ORDER BY o.at LIMIT $2",
-    "SELECT position FROM inbox WHERE received_at < $1 AND state IN ('done', 'discarded') \
-     ORDER BY received_at LIMIT $2",
+     ORDER BY o.position LIMIT $2) AS front WHERE at < $1",
+    "SELECT position FROM (SELECT position, received_at FROM inbox \
+     WHERE position > 0 AND state IN ('done', 'discarded') ORDER BY position LIMIT $2) AS front WHERE received_at < $1",
     "SELECT id FROM idempotency WHERE at < $1 AND outcome IS NOT NULL ORDER BY at LIMIT $2",
 ];
 

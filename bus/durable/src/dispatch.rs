@@ -45,7 +45,7 @@ impl Default for DispatchSettings {
             retry: RetryPolicy::default(),
             lease: Duration::from_secs(3),
             poll: Duration::from_millis(250),
-            concurrency: 64,
+            concurrency: 256,
             patience: Duration::from_secs(10),
             retention: Duration::from_secs(7 * 24 * 3600),
         }

@@ -36,7 +36,7 @@ impl DatabaseSettings {
     /// The defaults for a module: four readers, up to 64 units in a commit.
     #[must_use]
     pub fn new(module: &'static str, url: impl Into<String>) -> Self {
-        Self { module, url: url.into(), readers: 4, batch: 64 }
+        Self { module, url: url.into(), readers: 4, batch: 128 }
     }
 }
 

@@ -101,9 +101,11 @@ impl Service {
         self.database
             .write(before, |before, tx| {
                 Box::pin(async move {
-                    let sql = "DELETE FROM webhook_event WHERE position IN (SELECT position FROM webhook_event \
-                               WHERE received_at < $1 AND state IN ('done', 'unmatched') \
-                               ORDER BY received_at LIMIT 500)";
+                    // What is old lies at the front of the table.
+                    let sql = "DELETE FROM webhook_event WHERE position IN (SELECT position FROM \
+                               (SELECT position, received_at FROM webhook_event \
+                               WHERE position > 0 AND state IN ('done', 'unmatched') ORDER BY position LIMIT 500) AS front \
+                               WHERE received_at < $1)";
                     tx.execute(sql, [before.micros().into()]).await.map(|_| ())
                 })
             })

@@ -85,17 +85,28 @@ pub(crate) async fn due(
 pub(crate) fn due_by(now: Timestamp, kind: &str, orphans: bool, limit: u64) -> Select<row::Entity> {
     // The phases stand in the text, or the partial index could not be used. Orphans are asked for once.
     let is_due = row::Column::DueAt.lte(now.micros());
-    let open = if orphans {
-        let driven = Expr::cust("phase IN ('running', 'unwinding')");
-        driven.or(Expr::cust("phase = 'waiting'").and(is_due))
-    } else {
-        Expr::cust("phase IN ('running', 'waiting', 'unwinding')").and(is_due)
-    };
+    let wanted = if orphans { Expr::cust("phase <> 'waiting'").or(is_due) } else { is_due };
     row::Entity::find()
-        .filter(open)
+        .filter(Expr::cust("phase IN ('running', 'waiting', 'unwinding')").and(wanted))
         .filter(row::Column::Kind.eq(kind))
         .order_by_asc(row::Column::DueAt)
         .limit(limit)
+}
+
+/// Sagas of these phases, or of all, newest first.
+pub(crate) fn newest(phases: &[Phase], before: Option<Uuid>, limit: u64) -> Select<row::Entity> {
+    let mut select = row::Entity::find().order_by_desc(row::Column::Id).limit(limit);
+    if !phases.is_empty() {
+        select = select.filter(row::Column::Phase.is_in(phases.iter().map(|phase| phase.name())));
+        // All but the completed ones have an index, which its condition stands for.
+        if !phases.contains(&Phase::Completed) {
+            select = select.filter(Expr::cust("phase <> 'completed'"));
+        }
+    }
+    if let Some(before) = before {
+        select = select.filter(row::Column::Id.lt(before));
+    }
+    select
 }
 
 /// Takes a saga over: `None` where another process was faster.
@@ -184,13 +195,7 @@ impl Database {
         before: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<SagaView>, BusError> {
-        let mut select = row::Entity::find().order_by_desc(row::Column::Id).limit(limit);
-        if !phases.is_empty() {
-            select = select.filter(row::Column::Phase.is_in(phases.iter().map(|phase| phase.name())));
-        }
-        if let Some(before) = before {
-            select = select.filter(row::Column::Id.lt(before));
-        }
+        let select = newest(phases, before, limit);
         self.reader().all(select).await?.into_iter().map(view).collect()
     }
 

@@ -116,6 +116,7 @@ impl MigratorTrait for Migrator {
             Box::new(migrations::durable::Migration),
             Box::new(Effects),
             Box::new(migrations::lean::Migration),
+            Box::new(migrations::trim::Migration),
         ]
     }
 }

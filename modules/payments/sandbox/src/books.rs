@@ -19,6 +19,9 @@ use std::{
 };
 use uuid::Uuid;
 
+/// The version of a charge that is not in the table yet.
+pub(crate) const NEW_CHARGE: i64 = 1;
+
 /// The rows that one batch touches, and what it makes of them.
 #[derive(Default)]
 pub(crate) struct Books {
@@ -167,7 +170,7 @@ impl Books {
         let amount = request.amount.amount;
         let row = charges::Model {
             id: (moment.charge)(),
-            version: 1,
+            version: NEW_CHARGE,
             idempotency_key: request.idempotency_key.clone(),
             reference: request.reference.clone(),
             token: request.token.clone(),

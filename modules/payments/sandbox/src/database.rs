@@ -62,8 +62,10 @@ async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbEr
             let postgres = postgres.statement_cache_capacity(500).options([
                 ("enable_seqscan", "off"),
                 ("jit", "off"),
-                // All is found by its key: planned once.
+                // All is found by its key: planned once, and row by row.
                 ("plan_cache_mode", "force_generic_plan"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
             ]);
             // On the loopback interface TLS protects nothing, and delays long statements: sqlx leaves Nagle's
             // algorithm on.

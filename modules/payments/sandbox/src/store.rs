@@ -4,7 +4,7 @@
 
 use crate::{
     batch::{self, Rows},
-    books::{Books, Changes},
+    books::{Books, Changes, NEW_CHARGE},
     delivery::Receipt,
     entities::{charges, operations, webhooks},
 };
@@ -39,13 +39,14 @@ pub(crate) async fn load(tx: &DatabaseTransaction, keys: Vec<&str>, ids: Vec<Uui
     Ok(Books::new(charges, operations))
 }
 
-/// A new charge is inserted; a known one is changed, if it still is as it was when the decision was made.
-const CHARGES: &str = "\
+const NEW_CHARGES: &str = "\
     INSERT INTO charges (id, version, idempotency_key, reference, token, currency, status, requested, authorized, \
-    captured, refunded, refund_failures, created_at) SELECT * FROM {rows} WHERE true \
-    ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, \
-    authorized = excluded.authorized, captured = excluded.captured, refunded = excluded.refunded, \
-    refund_failures = excluded.refund_failures WHERE charges.version = excluded.version - 1";
+    captured, refunded, refund_failures, created_at) SELECT * FROM {rows}";
+/// A known charge is changed, if it still is as it was when the decision was made.
+const KNOWN_CHARGES: &str = "\
+    UPDATE charges SET version = v.column2, status = v.column3, authorized = v.column4, captured = v.column5, \
+    refunded = v.column6, refund_failures = v.column7 FROM {rows} \
+    WHERE charges.id = v.column1 AND charges.version = v.column2 - 1";
 const OPERATIONS: &str = "\
     INSERT INTO operations (key, charge, fingerprint, outcome, code) SELECT * FROM {rows} WHERE true \
     ON CONFLICT (key) DO NOTHING";
@@ -56,7 +57,9 @@ const WEBHOOKS: &str = "INSERT INTO webhooks (id, body, due_at, attempts) SELECT
 
 /// The rows of a batch.
 fn rows(changes: Changes) -> Vec<Rows> {
-    let charges = changes.charges.into_iter().map(|row| {
+    let (new, known): (Vec<_>, Vec<_>) =
+        changes.charges.into_iter().partition(|row| row.version == NEW_CHARGE);
+    let new = new.into_iter().map(|row| {
         vec![
             Value::from(row.id),
             row.version.into(),
@@ -71,6 +74,17 @@ fn rows(changes: Changes) -> Vec<Rows> {
             row.refunded.into(),
             row.refund_failures.into(),
             row.created_at.into(),
+        ]
+    });
+    let known = known.into_iter().map(|row| {
+        vec![
+            Value::from(row.id),
+            row.version.into(),
+            row.status.to_value().into(),
+            row.authorized.into(),
+            row.captured.into(),
+            row.refunded.into(),
+            row.refund_failures.into(),
         ]
     });
     let operations = changes.operations.into_iter().map(|row| {
@@ -101,7 +115,8 @@ fn rows(changes: Changes) -> Vec<Rows> {
         .into_iter()
         .map(|row| vec![Value::from(row.id), row.body.into(), row.due_at.into(), row.attempts.into()]);
     vec![
-        Rows { sql: CHARGES, rows: charges.collect() },
+        Rows { sql: NEW_CHARGES, rows: new.collect() },
+        Rows { sql: KNOWN_CHARGES, rows: known.collect() },
         Rows { sql: OPERATIONS, rows: operations.collect() },
         Rows { sql: TRANSACTIONS, rows: transactions.collect() },
         Rows { sql: WEBHOOKS, rows: webhooks.collect() },
