@@ -2,14 +2,14 @@
 //!
 //! What is old lies at the front of its table: the sweep follows the places, whose index is there anyway. A completed saga
 //! is looked for by its key or in the order of the ids. And on PostgreSQL a key's row leaves room on its page for the
-//! outcome, so that writing it touches no index.
+//! outcome: where that fits, writing it touches no index.
 //!
 //! A program of before finds all the same beside this one; its sweep and its list of sagas read more than they need.
 
 use crate::durable::{is_postgres, run};
 use sea_orm_migration::prelude::*;
 
-/// The last migration of every module.
+/// The fourth migration of every module.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration;
 

@@ -149,7 +149,7 @@ fn oldest(table: &str, owner: &str, since: &str) -> String {
 }
 
 /// What has settled, oldest first: of as many as are deleted at once, those that are old enough. What is old lies at the
-/// front of its table. Two conditions where one would do, since each has an index of its own.
+/// front of its table, where the condition on the place makes SQLite search by it. Two conditions where one would do, since each has an index of its own.
 pub(crate) const SETTLED: [&str; 3] = [
     "SELECT position FROM (SELECT o.position, o.at FROM outbox o \
      WHERE o.position > 0 \

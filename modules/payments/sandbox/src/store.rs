@@ -39,6 +39,7 @@ pub(crate) async fn load(tx: &DatabaseTransaction, keys: Vec<&str>, ids: Vec<Uui
     Ok(Books::new(charges, operations))
 }
 
+/// A charge with an id that was made for it: nobody else has that.
 const NEW_CHARGES: &str = "\
     INSERT INTO charges (id, version, idempotency_key, reference, token, currency, status, requested, authorized, \
     captured, refunded, refund_failures, created_at) SELECT * FROM {rows}";
